@@ -1,0 +1,117 @@
+"""Weights to torchao tensors: the choice of scales is ours, rounding and representation torchao's.
+
+int4 scales are bf16 numbers (XNNPACK stores them so) and positive (it accepts no others); offsets
+are multiples of their row's step. What these tensors dequantize to is exactly what the program
+computes with, so they serve as its reference.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchao.quantization import IntxUnpackedToInt8Tensor
+from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor import (
+    IntxUnpackedToInt8TensorActivationQuantization as ActivationQuantization,
+)
+
+from sdk_builder.quantization.formats import WeightFormat
+
+_ACTIVATIONS = ActivationQuantization.INT8_ASYM_PER_TOKEN
+_INT4: torch.dtype = torch.int4  # type: ignore[attr-defined]  # torch's stubs lack it
+_SMALLEST_SCALE = 2.0**-64  # of all-zero groups, which have no scale of their own
+_LEVELS = (15, 14, 13, 12, 11, 10)  # candidates for the number of steps between min and max
+
+
+def quantize(weight: Tensor, weight_format: WeightFormat) -> Tensor:
+    """`weight` ``[out, in]`` float32 in `weight_format`; fp32 returns it unchanged."""
+    if weight_format.bits == 32:
+        return weight
+    if weight_format.bits == 8:
+        scale = _positive(weight.abs().amax(dim=1, keepdim=True) / 127)
+        return _torchao(weight, scale, torch.int8, weight.shape[1])
+    assert weight_format.group_size is not None
+    groups = weight.view(weight.shape[0], -1, weight_format.group_size)
+    if weight_format.offset:
+        return _with_offset(weight, groups)
+    return _torchao(weight, _unclipped_scale(groups), _INT4, weight_format.group_size)
+
+
+def quantize_rows(values: Tensor) -> tuple[Tensor, Tensor]:
+    """``[rows, n]`` as int8 with one step a row: (int8 values, fp32 step ``[rows]``)."""
+    step = _positive(values.abs().amax(dim=1) / 127)
+    return (values / step[:, None]).round().to(torch.int8), step
+
+
+def relative_error(weight: Tensor, quantized: Tensor) -> float:
+    """Squared error of the stored weight over the squared weight; 0 for fp32."""
+    if not isinstance(quantized, IntxUnpackedToInt8Tensor):
+        return 0.0
+    return float((quantized.dequantize() - weight).square().sum() / weight.square().sum())
+
+
+def _unclipped_scale(groups: Tensor) -> Tensor:
+    """The smallest step with which -8 .. 7 covers a group.
+
+    Clipping lowers the squared error of the weights but not that of the outputs: measured, it costs
+    more than the coarser step (docs/quantization.md).
+    """
+    return _positive(torch.maximum(-groups.amin(-1) / 8, groups.amax(-1) / 7)).bfloat16().float()
+
+
+def _scale_and_offset(groups: Tensor) -> tuple[Tensor, Tensor]:
+    """Step and centre of 16 levels for each group, ``[out, in/g]`` each.
+
+    Weights that already lie on a grid (as those of a Q4_1 file) may not use all of its 16 levels,
+    so the spread between minimum and maximum is tried as 15 down to 10 steps.
+    """
+    low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
+    best_error = torch.full_like(low, float("inf"))
+    best_scale, best_offset = torch.empty_like(low), torch.empty_like(low)
+    for levels in _LEVELS:
+        scale = _positive((high - low) / levels).bfloat16().float()
+        grid = ((groups - low) / scale - 8).round().clamp(-8, 7)
+        offset = (groups - grid * scale).mean(-1, keepdim=True)
+        error = (grid * scale + offset - groups).square().sum(-1, keepdim=True)
+        better = error < best_error
+        best_error = torch.where(better, error, best_error)
+        best_scale = torch.where(better, scale, best_scale)
+        best_offset = torch.where(better, offset, best_offset)
+    values, step = quantize_rows(best_offset[..., 0])
+    return best_scale[..., 0], values.float() * step[:, None]
+
+
+def _with_offset(weight: Tensor, groups: Tensor) -> Tensor:
+    """int4 with an offset a group, which torchao calls a zero point of -offset / scale.
+
+    torchao rounds before it adds a zero point, which is wrong for one between two levels, so the
+    levels are chosen here.
+    """
+    scale, offset = _scale_and_offset(groups)
+    grid = ((groups - offset[..., None]) / scale[..., None]).round().clamp(-8, 7)
+    quantized: Tensor = IntxUnpackedToInt8Tensor(
+        qdata=grid.to(torch.int8).view_as(weight),
+        scale=scale,
+        zero_point=-offset / scale,
+        target_dtype=_INT4,
+        block_size=(1, groups.shape[-1]),
+        dtype=weight.dtype,
+        activation_quantization=_ACTIVATIONS,
+    )
+    return quantized
+
+
+def _torchao(weight: Tensor, scale: Tensor, dtype: torch.dtype, group_size: int) -> Tensor:
+    quantized: Tensor = IntxUnpackedToInt8Tensor.from_hp(
+        weight,
+        (1, group_size),
+        dtype,
+        activation_quantization=_ACTIVATIONS,
+        intx_choose_qparams_algorithm=None,
+        custom_scale=scale,
+        custom_zero_point=torch.zeros_like(scale, dtype=torch.int8),
+    )
+    return quantized
+
+
+def _positive(scale: Tensor) -> Tensor:
+    return scale.clamp_min(_SMALLEST_SCALE)
