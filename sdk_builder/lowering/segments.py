@@ -1,0 +1,291 @@
+"""Segments of the decoder as XNNPACK delegates: one rule for each ATen operator.
+
+Every operator of a segment is delegated or the export stops: there is no silent fallback to slow
+kernels, since what is not in the table below does not lower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+from executorch.backends.xnnpack.serialization import xnnpack_graph_schema as schema
+from torch import Tensor, fx
+
+from sdk_builder.errors import UnsupportedOperatorError
+from sdk_builder.lowering.constants import Constant, ConstantStore
+from sdk_builder.lowering.delegate import DelegateBuilder, Value, float_filter
+from sdk_builder.lowering.embedding import Embedding, finish_embedding, input_shapes
+from sdk_builder.lowering.trace import DecoderGraph, Segment
+from sdk_builder.lowering.weights import (
+    LinearWeight,
+    pack_linear,
+    pack_vector,
+    select_rows,
+    to_bytes,
+)
+
+Rows = tuple[int, ...]
+
+
+class ParameterSource(Protocol):
+    """Where weights come from, one at a time."""
+
+    def parameter(self, name: str) -> Tensor:
+        """The tensor of that name, float32 or quantized by torchao."""
+
+
+@dataclass
+class WeightPacker:
+    """Packs each parameter, or some rows of it, once, and remembers where it lies."""
+
+    source: ParameterSource
+    store: ConstantStore
+    _linear: dict[tuple[str, Rows | None], LinearWeight] = field(default_factory=dict)
+    _last: tuple[str, Tensor] | None = None
+
+    def linear(self, name: str, rows: Rows | None = None) -> LinearWeight:
+        """The weight `name` ``[out, in]``, or its `rows` in that order."""
+        if (name, rows) not in self._linear:
+            weight = self._tensor(name)
+            chosen = weight if rows is None else select_rows(weight, torch.tensor(rows))
+            self._linear[name, rows] = pack_linear(chosen, self.store, name)
+        return self._linear[name, rows]
+
+    def vector(self, name: str, rows: Rows | None = None) -> Constant:
+        """A norm's weight or a bias, fp32."""
+        vector = self._tensor(name)
+        return pack_vector(vector if rows is None else vector[list(rows)], self.store, name)
+
+    def _tensor(self, name: str) -> Tensor:
+        # Rows of one weight are asked for one after another; it is read and quantized once.
+        if self._last is None or self._last[0] != name:
+            self._last = (name, self.source.parameter(name))
+        return self._last[1]
+
+
+@dataclass(frozen=True)
+class LinearRows:
+    """A linear layer not yet emitted: views and slices of its output only choose among its rows.
+
+    Slicing is cheaper on weights than on activations, and XNNPACK of some Android builds cannot
+    slice a tensor whose length varies. rows: indices of output features, in the shape ``[...]``
+    that the output ``[1, S, ...]`` has behind its first two dimensions.
+    """
+
+    x: Value
+    weight: str
+    bias: str | None
+    rows: Tensor
+    whole: bool
+
+
+@dataclass
+class _Lowering:
+    """State while one segment is lowered."""
+
+    graph: DecoderGraph
+    packer: WeightPacker
+    builder: DelegateBuilder
+    values: dict[fx.Node, Value | LinearRows]
+    outputs: dict[fx.Node, Value]
+
+    def parameter(self, node: Any) -> str:
+        """The name of the parameter that a placeholder stands for."""
+        return self.graph.parameters[node.name]
+
+    def value(self, node: Any) -> Value:
+        """The node's value; a linear layer is emitted on first use."""
+        found = self.values[node]
+        if isinstance(found, LinearRows):
+            found = self.values[node] = self.emit(found, None)
+        return found
+
+    def emit(self, linear: LinearRows, into: Value | None) -> Value:
+        """The linear layer's chosen rows as a fully connected node."""
+        rows = None if linear.whole else tuple(linear.rows.flatten().tolist())
+        weight = self.packer.linear(linear.weight, rows)
+        bias = None
+        if linear.bias is not None:
+            count = linear.rows.numel()
+            bias = self.builder.constant(self.packer.vector(linear.bias, rows), (count,))
+        if linear.rows.dim() == 1:
+            return emit_linear(self.builder, linear.x, weight, bias, into)
+        flat = emit_linear(self.builder, linear.x, weight, bias)
+        shape = (*linear.x.shape[:-1], *linear.rows.shape)
+        return self.builder.reshape(flat, shape, free=1, into=into)
+
+
+_Rule = Callable[[_Lowering, fx.Node, "Value | None"], "Value | LinearRows"]
+
+
+def lower_segment(
+    graph: DecoderGraph, segment: Segment, packer: WeightPacker, embedding: Embedding
+) -> bytes:
+    """The segment as a serialized delegate; inputs, vectors and outputs in the segment's order.
+
+    The graph's `hidden` comes in as the tensors that the embedding's gather yields. Vectors come in
+    from outside, since a delegate may only hold constants that XNNPACK packs: older runtimes free
+    the rest.
+
+    Raises UnsupportedOperatorError for an operator without a rule, naming it and its module.
+    """
+    gathered = input_shapes(embedding, graph.max_chunk)
+    extra = len(gathered) - 1 if graph.hidden in segment.inputs else 0
+    count = len(segment.inputs) + extra + len(segment.vectors)
+    builder = DelegateBuilder(count, len(segment.outputs))
+    inputs: dict[fx.Node, list[Value]] = {}
+    for node in segment.inputs:
+        shapes = gathered if node is graph.hidden else [graph.shape(node)]
+        inputs[node] = [builder.input(shape) for shape in shapes]
+    inputs |= {node: [builder.input(graph.shape(node))] for node in segment.vectors}
+    outputs = {node: builder.output(graph.shape(node)) for node in segment.outputs}
+    values: dict[fx.Node, Value | LinearRows] = {node: given[0] for node, given in inputs.items()}
+    if graph.hidden in inputs:
+        values[graph.hidden] = finish_embedding(builder, embedding, inputs[graph.hidden])
+    lowering = _Lowering(graph, packer, builder, values, outputs)
+    for node in segment.nodes:
+        rule = _RULES.get(node.target)
+        if rule is None:
+            raise UnsupportedOperatorError(
+                f"operator {node.target} of {_module(node)} has no XNNPACK lowering",
+                "write the decoder with the operators of sdk_builder/lowering/segments.py, "
+                "or add a rule there",
+            )
+        into = outputs.get(node)
+        found = rule(lowering, node, into)
+        if into is not None and isinstance(found, LinearRows):
+            found = lowering.emit(found, into)
+        lowering.values[node] = found
+    return builder.finish()
+
+
+def emit_linear(
+    builder: DelegateBuilder,
+    x: Value,
+    weight: LinearWeight,
+    bias: Value | None = None,
+    into: Value | None = None,
+) -> Value:
+    """``x @ W.T + bias``; an asymmetric W adds its group offsets times the inputs' group sums."""
+    if weight.offset is None or weight.ones is None:
+        return builder.fully_connected(x, weight.filter, bias, into)
+    sums = builder.group_sums(x, weight.ones, weight.offset.shape[1])
+    offset = builder.fully_connected(sums, weight.offset, dynamic=False)
+    symmetric = builder.fully_connected(x, weight.filter, bias)
+    return builder.binary(schema.XNNAdd, symmetric, offset, into)
+
+
+def _linear(lowering: _Lowering, node: fx.Node, into: Value | None) -> LinearRows:
+    x, weight, *bias = node.args
+    return LinearRows(
+        x=lowering.value(x),
+        weight=lowering.parameter(weight),
+        bias=lowering.parameter(bias[0]) if bias and bias[0] is not None else None,
+        rows=torch.arange(lowering.graph.shape(node)[-1]),
+        whole=True,
+    )
+
+
+def emit_rms_norm(
+    builder: DelegateBuilder,
+    store: ConstantStore,
+    x: Value,
+    weight: Value,
+    eps: float,
+    into: Value | None = None,
+) -> Value:
+    """``x * rsqrt(mean(x**2) + eps) * weight``.
+
+    XNNPACK's subgraphs have no mean here, but a linear layer with weights 1/D and bias eps is one.
+    """
+    size = x.shape[-1]
+    average = store.add(to_bytes(torch.full((1, size), 1.0 / size)), "constants")
+    epsilon = store.add(to_bytes(torch.tensor([eps])), "constants")
+    squares = builder.unary(schema.XNNSquare, x)
+    mean = builder.fully_connected(
+        squares, float_filter(average, (1, size)), builder.constant(epsilon, (1,))
+    )
+    scale = builder.unary(schema.XNNReciprocalSquareRoot, mean)
+    normal = builder.binary(schema.XNNMultiply, x, scale)
+    return builder.binary(schema.XNNMultiply, normal, weight, into)
+
+
+def _rms_norm(lowering: _Lowering, node: fx.Node, into: Value | None) -> Value:
+    x, _, weight, eps = node.args
+    return emit_rms_norm(
+        lowering.builder,
+        lowering.packer.store,
+        lowering.value(x),
+        lowering.value(weight),
+        float(eps),  # type: ignore[arg-type]
+        into,
+    )
+
+
+def _silu(lowering: _Lowering, node: fx.Node, into: Value | None) -> Value:
+    x = lowering.value(node.args[0])
+    gate = lowering.builder.unary(schema.XNNSigmoid, x)
+    return lowering.builder.binary(schema.XNNMultiply, x, gate, into)
+
+
+def _binary(kind: type) -> _Rule:
+    def rule(lowering: _Lowering, node: fx.Node, into: Value | None) -> Value:
+        a, b = (lowering.value(argument) for argument in node.args)
+        return lowering.builder.binary(kind, a, b, into)
+
+    return rule
+
+
+def _view(lowering: _Lowering, node: fx.Node, into: Value | None) -> Value | LinearRows:
+    graph, shape = lowering.graph, lowering.graph.shape(node)
+    source = lowering.values.get(node.args[0])  # type: ignore[arg-type]
+    if isinstance(source, LinearRows) and shape[:2] == source.x.shape[:2]:
+        return replace(source, rows=source.rows.view(shape[2:]))
+    return lowering.builder.reshape(
+        lowering.value(node.args[0]), shape, free=graph.free_dimension(node), into=into
+    )
+
+
+def _slice(lowering: _Lowering, node: fx.Node, into: Value | None) -> LinearRows:
+    source, axis, start, stop = node.args
+    linear = lowering.values.get(source)  # type: ignore[arg-type]
+    rank = len(node.meta["val"].shape)
+    feature = int(axis) % rank - 2  # type: ignore[arg-type]
+    if not isinstance(linear, LinearRows) or feature < 0:
+        raise UnsupportedOperatorError(
+            f"{_module(node)} slices something other than features of a linear layer",
+            "XNNPACK of some Android builds cannot slice tensors of varying length",
+        )
+    size = linear.rows.shape[feature]
+    first, last = int(start or 0), min(int(stop), size)  # type: ignore[arg-type]
+    chosen = linear.rows.narrow(feature, first, last - first)
+    return replace(linear, rows=chosen, whole=linear.whole and last - first == size)
+
+
+def _cat(lowering: _Lowering, node: fx.Node, into: Value | None) -> Value:
+    parts = [lowering.value(part) for part in node.args[0]]  # type: ignore[union-attr]
+    axis = int(node.args[1]) if len(node.args) > 1 else 0  # type: ignore[arg-type]
+    return lowering.builder.concatenate(parts, axis % len(parts[0].shape), into)
+
+
+_ATEN = torch.ops.aten
+_RULES: dict[Any, _Rule] = {
+    _ATEN.linear.default: _linear,
+    _ATEN.rms_norm.default: _rms_norm,
+    _ATEN.silu.default: _silu,
+    _ATEN.add.Tensor: _binary(schema.XNNAdd),
+    _ATEN.sub.Tensor: _binary(schema.XNNSubtract),
+    _ATEN.mul.Tensor: _binary(schema.XNNMultiply),
+    _ATEN.view.default: _view,
+    _ATEN.reshape.default: _view,
+    _ATEN.slice.Tensor: _slice,
+    _ATEN.cat.default: _cat,
+}
+
+
+def _module(node: fx.Node) -> str:
+    stack = node.meta.get("nn_module_stack") or {}
+    return next((path for path, _ in reversed(stack.values())), "the decoder")
