@@ -1,0 +1,121 @@
+"""All checks of a bundle, in the order in which they make sense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sdk_builder.bundle.checks import CheckResult, check_files
+from sdk_builder.bundle.manifest import ModelInfo
+from sdk_builder.bundle.reader import Bundle
+from sdk_builder.errors import InputError
+from sdk_builder.log import Steps
+from sdk_builder.runtime.engine import Engine, ExecutorchEngine
+from sdk_builder.verify.agreement import (
+    Reference,
+    check_lowering,
+    collect,
+    compare,
+    describe_quality,
+    program_logits,
+    torch_reference,
+)
+from sdk_builder.verify.golden import check_golden
+
+if TYPE_CHECKING:
+    from sdk_builder.models.config import ShaktiConfig
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """Results in the order of the checks; `ok` when none failed."""
+
+    results: tuple[CheckResult, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(result.status != "fail" for result in self.results)
+
+
+def verify_bundle(
+    bundle: Bundle, *, against: str | None = None, steps: Steps | None = None
+) -> VerifyReport:
+    """Check files, operators, golden tokens and, with `against`, the float model's logits.
+
+    against: what the bundle was exported from (name, folder or file). A damaged bundle is reported,
+    not raised; a damaged checkpoint raises InputError.
+    """
+    steps = steps or Steps.silent()
+    with steps.step("Checking files"):
+        results = check_files(bundle)
+    if any(result.status == "fail" for result in results):
+        skipped = CheckResult("program", "skipped", "not run: the files are damaged")
+        return VerifyReport((*results, skipped))
+    with steps.step("Loading the program"):
+        results.append(check_operators(bundle))
+        program = bundle.manifest.program
+        engine = ExecutorchEngine(
+            bundle.program_path,
+            context_length=program.context_length,
+            max_chunk=program.max_chunk,
+        )
+    with steps.step("Running the golden prompts"):
+        exact = bundle.manifest.quantization.scheme == "none"
+        results += check_golden(engine, bundle.manifest.golden, exact=exact)
+    if against is None:
+        results.append(
+            CheckResult("agreement with the model", "skipped", "give --against MODEL to compare")
+        )
+    else:
+        results += _check_against(bundle, engine, against, steps)
+    return VerifyReport(tuple(results))
+
+
+def check_operators(bundle: Bundle) -> CheckResult:
+    """Whether the program calls what the manifest says, and the Android runtime has all of it."""
+    from sdk_builder.lowering.operators import missing_operators
+    from sdk_builder.lowering.pte import called_operators
+
+    name, called = "operators", called_operators(bundle.program_path)
+    if called != list(bundle.manifest.program.operators):
+        return CheckResult(name, "fail", "the program's operators are not the manifest's")
+    missing = missing_operators(called)
+    if missing:
+        return CheckResult(name, "fail", f"the Android runtime lacks {', '.join(missing)}")
+    return CheckResult(name, "pass", f"{len(called)} kernels, all in the Android runtime")
+
+
+def _check_against(bundle: Bundle, engine: Engine, against: str, steps: Steps) -> list[CheckResult]:
+    from sdk_builder.models.checkpoint import load_model, open_checkpoint
+    from sdk_builder.models.layout import parameter_shapes
+    from sdk_builder.quantization.reference import StoredWeights
+    from sdk_builder.quantization.schemes import find_scheme, plan_formats
+
+    manifest = bundle.manifest
+    seed = manifest.model.source.seed
+    checkpoint = open_checkpoint(against, seed=seed)
+    _require_shape(checkpoint.config, manifest.model, against)
+    plan = plan_formats(
+        find_scheme(manifest.quantization.scheme), parameter_shapes(checkpoint.config)
+    )
+    with steps.step("Comparing with the model"):
+        found = collect(manifest.golden, lambda ids: program_logits(engine, ids))
+        stored = torch_reference(load_model(StoredWeights(checkpoint, plan)))
+        lowering = compare(collect(manifest.golden, stored), found)
+        del stored
+        floating: Reference = torch_reference(load_model(checkpoint))
+        quality = compare(collect(manifest.golden, floating), found)
+    exact = manifest.quantization.scheme == "none"
+    return [check_lowering(lowering, exact=exact), describe_quality(quality)]
+
+
+def _require_shape(config: ShaktiConfig, model: ModelInfo, against: str) -> None:
+    """Raises InputError where the logits of the two could not even be compared."""
+    found = {name: getattr(config, name) for name in ("vocab_size", "hidden_size")}
+    expected = {name: getattr(model, name) for name in found}
+    if found != expected:
+        raise InputError(
+            f"{against} is not what the bundle was exported from: it has {found}, the bundle's "
+            f"model {expected}",
+            "give the model that was exported",
+        )
