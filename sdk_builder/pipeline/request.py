@@ -1,0 +1,50 @@
+"""What an export is asked to do, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdk_builder.bundle.reader import Bundle
+
+# Largest chunk of prompt tokens a call; chosen by measurement (docs/performance.md).
+DEFAULT_CHUNK = 128
+DEFAULT_CONTEXT = 4096
+LEAST_CONTEXT = 16  # what the golden prompts need
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """model: a preset, a named source, a folder or a file; output: the bundle's folder.
+
+    device: "android" or "host" (both get the same program, which must run on Android); quant:
+    "none", "q8", "q5" or "q4"; context_length: positions of the KV cache; chunk: most prompt tokens
+    a call; seed: of a preset's untrained weights; tokenizer: to use instead of the checkpoint's;
+    force: replace an existing bundle; verify: compare the program with the model; zip: also write
+    one file.
+    """
+
+    model: str
+    output: Path
+    device: str = "android"
+    quant: str = "q4"
+    context_length: int = DEFAULT_CONTEXT
+    chunk: int | None = None
+    seed: int | None = None
+    tokenizer: Path | None = None
+    force: bool = False
+    verify: bool = True
+    zip: bool = False
+
+    @property
+    def max_chunk(self) -> int:
+        """Most tokens a call takes: never more than the context holds."""
+        return min(self.chunk or DEFAULT_CHUNK, self.context_length)
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """The bundle, and the zip of it where one was asked for."""
+
+    bundle: Bundle
+    zip_path: Path | None

@@ -1,0 +1,205 @@
+"""The stages of an export. Each takes what the one before it made and gives back a new value."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdk_builder.bundle.chat import ChatTurns, derive_turns
+from sdk_builder.bundle.manifest import GoldenPrompt, Quality
+from sdk_builder.errors import ExportError, TemplateError, UsageError, VerificationError
+from sdk_builder.log import Steps
+from sdk_builder.pipeline.request import LEAST_CONTEXT, ExportRequest
+from sdk_builder.quantization.schemes import Plan, Scheme, find_scheme, plan_formats
+
+if TYPE_CHECKING:
+    from sdk_builder.lowering.lower import LoweredProgram
+    from sdk_builder.models.checkpoint import Checkpoint
+    from sdk_builder.models.tokenizer_assets import TokenizerAssets
+    from sdk_builder.runtime.engine import Engine
+
+_SIZE_TOLERANCE = 0.05
+# Delegates and records of models too small for a share of their weights to cover them.
+_STRUCTURE_BYTES = 512 * 1024
+_DEVICES = ("android", "host")
+
+
+def check_request(request: ExportRequest) -> Scheme:
+    """The scheme asked for. Raises UsageError for a device or scheme that is not there."""
+    if request.device not in _DEVICES:
+        raise UsageError(f"No device is called {request.device!r}.", "Use android or host.")
+    if request.context_length < LEAST_CONTEXT:
+        raise UsageError(
+            f"A context of {request.context_length} is too short.", f"Use {LEAST_CONTEXT} or more."
+        )
+    if request.max_chunk < 1:
+        raise UsageError(f"A chunk of {request.chunk} takes no token.", "Use 1 or more.")
+    return find_scheme(request.quant)
+
+
+def open_model(request: ExportRequest, steps: Steps) -> Checkpoint:
+    """Open what `request` names; weights are read later, one at a time. Raises InputError."""
+    with steps.step(f"Opening {request.model}") as step:
+        from sdk_builder.models.checkpoint import open_checkpoint
+
+        checkpoint = open_checkpoint(request.model, seed=request.seed, tokenizer=request.tokenizer)
+        config = checkpoint.config
+        if request.context_length > config.max_position_embeddings:
+            steps.warn(
+                f"A context of {request.context_length} is more than the "
+                f"{config.max_position_embeddings} positions that the model was made for."
+            )
+        millions = _parameters(checkpoint) / 1e6
+        note = ", untrained" if checkpoint.source.untrained else ""
+        step.result(f"Opened {checkpoint.source.name} ({millions:.1f} M parameters{note})")
+    return checkpoint
+
+
+def _parameters(checkpoint: Checkpoint) -> int:
+    from sdk_builder.models.layout import parameter_shapes
+
+    return sum(prod(shape) for shape in parameter_shapes(checkpoint.config).values())
+
+
+def make_plan(scheme: Scheme, checkpoint: Checkpoint) -> Plan:
+    """The format of each tensor."""
+    from sdk_builder.models.layout import parameter_shapes
+
+    return plan_formats(scheme, parameter_shapes(checkpoint.config))
+
+
+def prepare_text(checkpoint: Checkpoint, steps: Steps) -> tuple[TokenizerAssets, ChatTurns | None]:
+    """The tokenizer, and the chat turns unless there are none. Raises TokenizerError."""
+    tokenizer = checkpoint.tokenizer()
+    if tokenizer.chat_template is None:
+        return tokenizer, None
+    eos = tokenizer.eos_tokens[0] if tokenizer.eos_tokens else ""
+    try:
+        chat = derive_turns(
+            tokenizer.chat_template, bos_token=tokenizer.bos_token or "", eos_token=eos
+        )
+    except TemplateError as error:
+        steps.warn(f"No chat turns: {error.message} The bundle completes plain text only.")
+        return tokenizer, None
+    return tokenizer, chat
+
+
+def lower_program(
+    request: ExportRequest,
+    checkpoint: Checkpoint,
+    plan: Plan,
+    tokenizer: TokenizerAssets,
+    path: Path,
+    steps: Steps,
+) -> LoweredProgram:
+    """Write the program to `path`. Raises CheckpointError (bad weights) and ExportError."""
+    with steps.step(f"Quantizing to {request.quant} and lowering") as step:
+        from sdk_builder.lowering.lower import LoweringOptions, lower
+        from sdk_builder.quantization.source import QuantizedSource
+
+        options = LoweringOptions(
+            context_length=request.context_length,
+            max_chunk=request.max_chunk,
+            bos_id=tokenizer.bos_id,
+            eos_ids=tokenizer.eos_ids,
+        )
+        source = QuantizedSource(checkpoint, plan)
+        program = lower(checkpoint.config, source, path, options, progress=step.progress)
+        step.result(
+            f"Quantized to {request.quant} and lowered to {program.delegates} delegates, "
+            f"{program.size_bytes / 1e6:.1f} MB"
+        )
+    return program
+
+
+def load_engine(request: ExportRequest, path: Path) -> Engine:
+    """Load the program as it will be used. Raises SessionError."""
+    from sdk_builder.runtime.engine import ExecutorchEngine
+
+    return ExecutorchEngine(
+        path, context_length=request.context_length, max_chunk=request.max_chunk
+    )
+
+
+def record_golden(
+    engine: Engine, tokenizer: TokenizerAssets, chat: ChatTurns | None, steps: Steps
+) -> tuple[GoldenPrompt, ...]:
+    """Run the golden prompts and record what the program answers."""
+    from tokenizers import Tokenizer
+
+    from sdk_builder.verify.golden import GOLDEN_TOKENS, golden_texts, make_golden
+
+    encoder = Tokenizer.from_str(tokenizer.json_text)
+    room = engine.context_length - GOLDEN_TOKENS + 1  # the last token is not fed back
+    # Chat turns bring their own; the same rule as in a session.
+    begin = [tokenizer.bos_id] if chat is None and tokenizer.add_bos else []
+
+    def encode(text: str) -> list[int]:
+        ids: list[int] = encoder.encode(text, add_special_tokens=False).ids
+        return [*(one for one in begin if one is not None), *ids][:room]
+
+    with steps.step("Running the golden prompts") as step:
+        golden = make_golden(engine, golden_texts(chat), encode)
+        step.result(f"Recorded {len(golden)} golden prompts")
+    return golden
+
+
+def compare_with_model(
+    request: ExportRequest,
+    checkpoint: Checkpoint,
+    plan: Plan,
+    engine: Engine,
+    golden: tuple[GoldenPrompt, ...],
+    steps: Steps,
+) -> Quality:
+    """Compare with the stored weights (must agree) and the float model (is reported).
+
+    Raises VerificationError where the program does not compute its weights.
+    """
+    if not request.verify:
+        return Quality(note="not compared with the model")
+    with steps.step("Comparing with the model") as step:
+        from sdk_builder.models.checkpoint import load_model
+        from sdk_builder.quantization.reference import StoredWeights
+        from sdk_builder.verify.agreement import (
+            check_lowering,
+            collect,
+            compare,
+            program_logits,
+            torch_reference,
+        )
+
+        found = collect(golden, lambda ids: program_logits(engine, ids))
+        stored = load_model(StoredWeights(checkpoint, plan))
+        lowering = compare(collect(golden, torch_reference(stored)), found)
+        result = check_lowering(lowering, exact=request.quant == "none")
+        if result.status == "fail":
+            raise VerificationError(
+                f"the program does not compute its model: {result.detail}",
+                "this is a defect of the lowering; please report it with the model's config",
+            )
+        del stored
+        quality = compare(collect(golden, torch_reference(load_model(checkpoint))), found)
+        step.result(
+            f"Program computes its weights (cosine {lowering.cosine:.5f}); "
+            f"KL to the float model {quality.kl:.4f} nats"
+        )
+    return Quality(
+        kl=round(max(quality.kl, 0.0), 6),
+        logit_cosine=round(quality.cosine, 6),
+        max_abs_error=round(lowering.max_abs_error, 6),
+        note="on the golden prompts; max_abs_error: against the stored weights in PyTorch",
+    )
+
+
+def check_size(program: LoweredProgram, scheme: Scheme, checkpoint: Checkpoint) -> None:
+    """Raise ExportError where the file is larger than its scheme promises."""
+    parameters = _parameters(checkpoint)
+    promised = scheme.nominal_bits * parameters / 8
+    if program.size_bytes > promised + max(_SIZE_TOLERANCE * promised, _STRUCTURE_BYTES):
+        raise ExportError(
+            f"the program has {program.size_bytes} bytes, {scheme.name} promises "
+            f"{promised:.0f} and {_SIZE_TOLERANCE:.0%} more at most",
+            "this is a defect of the quantization plan; please report it with the command",
+        )
