@@ -1,0 +1,131 @@
+"""The library that commands call: the package itself.
+
+Each method imports what it needs, so that no command pays for another one's torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdk_builder.cli.library import (
+    Answering,
+    BundleView,
+    Conversation,
+    Exported,
+    ExportOptions,
+    Limits,
+    Perplexity,
+    Stats,
+    Verified,
+)
+from sdk_builder.errors import UsageError
+from sdk_builder.log import Steps
+
+if TYPE_CHECKING:
+    from sdk_builder.catalogue import Entry
+    from sdk_builder.doctor import Finding
+    from sdk_builder.runtime import Chat, GenerationOptions, Session
+
+
+class InstalledLibrary:
+    """Implements `Library`."""
+
+    def catalogue(self, name: str | None) -> Sequence[Entry]:
+        """Sources and presets; all, or the one of this name."""
+        from sdk_builder.catalogue import entries
+
+        return entries(name)
+
+    def export(self, options: ExportOptions, steps: Steps) -> Exported:
+        """Make a bundle."""
+        with steps.step("Loading the exporter"):  # seconds of imports
+            from sdk_builder.pipeline import ExportRequest, run_export
+
+        return run_export(ExportRequest(**asdict(options)), steps)
+
+    def open_bundle(self, path: Path) -> BundleView:
+        """Read a bundle's manifest."""
+        from sdk_builder.bundle.reader import Bundle
+
+        return Bundle.open(path)
+
+    def verify(self, path: Path, against: str | None, steps: Steps) -> Verified:
+        """Check a bundle."""
+        from sdk_builder.bundle.reader import Bundle
+        from sdk_builder.verify import verify_bundle
+
+        return verify_bundle(Bundle.open(path), against=against, steps=steps)
+
+    @contextmanager
+    def converse(
+        self, path: Path, *, threads: int | None, system: str | None, raw: bool, steps: Steps
+    ) -> Iterator[Conversation]:
+        """Load a bundle to talk to."""
+        from sdk_builder.bundle.reader import Bundle
+
+        bundle = Bundle.open(path)
+        with steps.step(f"Loading {bundle.manifest.name}"):
+            from sdk_builder.runtime import Session
+
+            session = Session(bundle, threads=threads)
+        with session:
+            chat = None if raw else session.chat(system=system)
+            yield SessionConversation(session, chat)
+
+    def perplexity(self, path: Path, text: str, limits: Limits, steps: Steps) -> Perplexity:
+        """Measure a bundle on a text."""
+        from sdk_builder.bundle.reader import Bundle
+        from sdk_builder.evaluation.perplexity import DEFAULT_WINDOW, evaluate
+
+        return evaluate(
+            Bundle.open(path),
+            text,
+            max_tokens=limits.tokens,
+            window=limits.window or DEFAULT_WINDOW,
+            stride=limits.stride,
+            steps=steps,
+        )
+
+    def doctor(self, *, network: bool) -> Sequence[Finding]:
+        """Look at this machine."""
+        from sdk_builder.doctor import examine
+
+        return examine(network=network)
+
+
+class SessionConversation:
+    """A `Conversation` over a session; without a chat it only completes."""
+
+    def __init__(self, session: Session, chat: Chat | None) -> None:
+        self._session = session
+        self._chat = chat
+
+    @property
+    def stats(self) -> Stats:
+        """The last answer in numbers."""
+        return self._session.stats
+
+    def send(self, text: str, answering: Answering) -> Iterator[str]:
+        """The answer to the next turn. Raises UsageError where there is no chat."""
+        if self._chat is None:
+            raise UsageError("This conversation was opened for plain completion.")
+        return self._chat.send(text, _options(answering))
+
+    def complete(self, text: str, answering: Answering) -> Iterator[str]:
+        """What follows `text`."""
+        return self._session.complete(text, _options(answering))
+
+    def reset(self) -> None:
+        """Forget the chat; the system message stays."""
+        if self._chat is not None:
+            self._chat.reset()
+
+
+def _options(answering: Answering) -> GenerationOptions:
+    from sdk_builder.runtime import GenerationOptions
+
+    return GenerationOptions(**asdict(answering))

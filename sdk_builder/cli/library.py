@@ -1,0 +1,188 @@
+"""The seam between the command line and the rest of the package.
+
+Commands call a `Library`: `installed.py` has the real one; tests put a small fake in its place,
+as the `obj` of click's context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from sdk_builder.log import Steps
+
+if TYPE_CHECKING:
+    from sdk_builder.bundle.manifest import Manifest
+    from sdk_builder.catalogue import Entry
+    from sdk_builder.doctor import Finding
+
+DEVICES = ("android", "host")
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the user asked of an export; the fields of `pipeline.ExportRequest`."""
+
+    model: str
+    output: Path
+    device: str
+    quant: str
+    context_length: int
+    chunk: int | None  # tokens; None: the pipeline's choice
+    seed: int | None
+    tokenizer: Path | None
+    force: bool
+    verify: bool
+    zip: bool
+
+
+@dataclass(frozen=True)
+class Answering:
+    """How to generate; None leaves it to the bundle's own defaults."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How to evaluate, in tokens; None leaves it to the evaluation."""
+
+    tokens: int | None = None
+    window: int | None = None
+    stride: int | None = None
+
+
+class BundleView(Protocol):
+    """An opened bundle."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+
+class Exported(Protocol):
+    """What an export made."""
+
+    @property
+    def bundle(self) -> BundleView: ...
+
+    @property
+    def zip_path(self) -> Path | None: ...
+
+
+class Check(Protocol):
+    """One check of a verification."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def status(self) -> Literal["pass", "fail", "skipped"]: ...
+
+    @property
+    def detail(self) -> str: ...
+
+
+class Verified(Protocol):
+    """The outcome of a verification; `ok` is false if any check failed."""
+
+    @property
+    def results(self) -> Sequence[Check]: ...
+
+    @property
+    def ok(self) -> bool: ...
+
+
+class Stats(Protocol):
+    """The last answer in numbers; rates are tokens a second, None where there was nothing."""
+
+    @property
+    def prompt_tokens(self) -> int: ...
+
+    @property
+    def reused_tokens(self) -> int: ...
+
+    @property
+    def generated_tokens(self) -> int: ...
+
+    @property
+    def ttft_ms(self) -> float | None: ...
+
+    @property
+    def prefill_tokens_per_s(self) -> float | None: ...
+
+    @property
+    def decode_tokens_per_s(self) -> float | None: ...
+
+    @property
+    def peak_memory_mib(self) -> float | None: ...
+
+    @property
+    def context_used(self) -> int: ...
+
+    @property
+    def finish_reason(self) -> str: ...
+
+
+class Conversation(Protocol):
+    """A loaded bundle. Text comes in pieces; closing the iterator stops the answer."""
+
+    @property
+    def stats(self) -> Stats: ...
+
+    def send(self, text: str, answering: Answering) -> Iterator[str]:
+        """The answer to the next turn of the chat."""
+        ...
+
+    def complete(self, text: str, answering: Answering) -> Iterator[str]:
+        """What follows `text`, without chat turns."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the chat."""
+        ...
+
+
+class Perplexity(Protocol):
+    """The outcome of an evaluation."""
+
+    @property
+    def perplexity(self) -> float: ...
+
+    @property
+    def tokens(self) -> int: ...
+
+    @property
+    def window(self) -> int: ...
+
+    @property
+    def stride(self) -> int: ...
+
+
+class Library(Protocol):
+    """Everything that commands ask of the rest of the package. All raise ShaktiError."""
+
+    def catalogue(self, name: str | None) -> Sequence[Entry]: ...
+
+    def export(self, options: ExportOptions, steps: Steps) -> Exported: ...
+
+    def open_bundle(self, path: Path) -> BundleView: ...
+
+    def verify(self, path: Path, against: str | None, steps: Steps) -> Verified: ...
+
+    def converse(
+        self, path: Path, *, threads: int | None, system: str | None, raw: bool, steps: Steps
+    ) -> AbstractContextManager[Conversation]: ...
+
+    def perplexity(self, path: Path, text: str, limits: Limits, steps: Steps) -> Perplexity: ...
+
+    def doctor(self, *, network: bool) -> Sequence[Finding]: ...

@@ -1,0 +1,48 @@
+"""The table of commands."""
+
+from __future__ import annotations
+
+import click
+
+from sdk_builder import __version__
+from sdk_builder.cli.group import LazyCommand, ShaktiGroup
+
+COMMANDS = {
+    "models": LazyCommand(
+        "sdk_builder.cli.models_cmd", "models", "Which models there are, and how large they get."
+    ),
+    "export": LazyCommand(
+        "sdk_builder.cli.export_cmd", "export", "Turn a checkpoint into a verified bundle."
+    ),
+    "inspect": LazyCommand(
+        "sdk_builder.cli.inspect_cmd", "inspect", "Show what is inside a bundle."
+    ),
+    "verify": LazyCommand(
+        "sdk_builder.cli.verify_cmd", "verify", "Check a bundle, and that it does what it should."
+    ),
+    "run": LazyCommand(
+        "sdk_builder.cli.run_cmd", "run", "Chat with a bundle, or complete text, on this machine."
+    ),
+    "eval": LazyCommand("sdk_builder.cli.eval_cmd", "evaluate", "Measure a bundle's quality."),
+    "doctor": LazyCommand(
+        "sdk_builder.cli.doctor_cmd", "doctor", "Check this machine, with the fix for each miss."
+    ),
+    "completion": LazyCommand(
+        "sdk_builder.cli.completion_cmd", "completion", "Print a shell completion script."
+    ),
+}
+
+
+@click.group(
+    cls=ShaktiGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 success, then one a family of errors; docs/cli.md has the table.",
+)
+@click.version_option(__version__, prog_name="shakti-sdk", message="%(prog)s %(version)s")
+def cli() -> None:
+    """A checkpoint goes in, a verified bundle comes out.
+
+    The bundle runs on this machine and on Android phones, and every number about it is
+    measured on exactly those bytes.
+    """

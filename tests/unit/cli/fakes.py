@@ -1,0 +1,241 @@
+"""A library that answers from memory: what commands talk to in these tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sdk_builder.bundle.manifest import (
+    Generation,
+    GoldenPrompt,
+    LinearFormat,
+    Manifest,
+    Method,
+    ModelInfo,
+    ModelSource,
+    Program,
+    ProgramPart,
+    Quantization,
+    Rope,
+    TensorSpec,
+    TokenizerInfo,
+)
+from sdk_builder.cli.installed import InstalledLibrary
+from sdk_builder.cli.library import Answering, ExportOptions, Limits
+from sdk_builder.doctor import Finding
+from sdk_builder.errors import ShaktiError
+from sdk_builder.log import Steps
+
+DIGEST = "ab" * 32
+
+
+def manifest(*, untrained: bool = False) -> Manifest:
+    """The manifest of a small bundle."""
+    return Manifest(
+        name="tiny-q4",
+        model=ModelInfo(
+            family="Tiny",
+            architecture="llama",
+            parameters=1_234_567,
+            untrained=untrained,
+            layers=2,
+            hidden_size=64,
+            heads=4,
+            kv_heads=(4, 2),
+            head_dim=16,
+            intermediate_size=128,
+            vocab_size=300,
+            max_position_embeddings=4096,
+            tied_embedding=True,
+            attention_bias=False,
+            rms_norm_eps=1e-5,
+            rope=Rope(theta=10000.0),
+            fields={"hidden_size": "published"},
+            licence="Apache-2.0",
+            source=ModelSource(kind="gguf", name="tiny", weight_format="Q4_1"),
+        ),
+        quantization=Quantization(
+            scheme="q4",
+            bits_per_weight=4.5,
+            weights_bytes=694_000,
+            linear=LinearFormat(description="int4 per group", group_size=32),
+            embedding="int4 per group",
+            kv_cache="fp32",
+            method="rounding",
+            tensor_formats={"int4": 9},
+        ),
+        program=Program(
+            file="model.pte",
+            size_bytes=700_000,
+            sha256=DIGEST,
+            methods=(
+                Method(
+                    name="forward",
+                    inputs=(TensorSpec(name="tokens", dtype="int64", shape=(1, "length")),),
+                    outputs=(TensorSpec(name="logits", dtype="float32", shape=(1, 300)),),
+                ),
+            ),
+            context_length=4096,
+            max_chunk=128,
+            backend="xnnpack",
+            operators=("llama::custom_sdpa.out",),
+            delegates=3,
+            parts=(
+                ProgramPart(name="layers", size_bytes=600_000),
+                ProgramPart(name="embedding", size_bytes=100_000),
+            ),
+        ),
+        tokenizer=TokenizerInfo(
+            file="tokenizer.json",
+            kind="hf",
+            sha256=DIGEST,
+            vocab_size=300,
+            eos_ids=(2,),
+            add_bos=False,
+        ),
+        generation=Generation(temperature=0.7, top_p=0.9, max_tokens=256),
+        golden=(GoldenPrompt(prompt_ids=(1,), expected_ids=(3,), text="a"),),
+        tools={"torch": "2.13.0"},
+    )
+
+
+@dataclass(frozen=True)
+class FakeBundle:
+    path: Path
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class FakeExported:
+    bundle: FakeBundle
+    zip_path: Path | None = None
+
+
+@dataclass(frozen=True)
+class FakeCheck:
+    name: str
+    status: Literal["pass", "fail", "skipped"]
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class FakeVerified:
+    results: tuple[FakeCheck, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(check.status != "fail" for check in self.results)
+
+
+@dataclass(frozen=True)
+class FakeStats:
+    prompt_tokens: int = 12
+    reused_tokens: int = 0
+    generated_tokens: int = 3
+    ttft_ms: float | None = 40.0
+    prefill_tokens_per_s: float | None = 300.0
+    decode_tokens_per_s: float | None = 99.5
+    peak_memory_mib: float | None = None
+    context_used: int = 15
+    finish_reason: str = "eos"
+
+
+@dataclass(frozen=True)
+class FakePerplexity:
+    perplexity: float = 17.25
+    tokens: int = 99
+    window: int = 32
+    stride: int = 16
+
+
+@dataclass
+class FakeConversation:
+    """Answers each turn with the next script: pieces of text, or an exception to raise."""
+
+    scripts: list[Sequence[str | BaseException]]
+    said: list[tuple[str, str, Answering]] = field(default_factory=list)
+    closed: int = 0  # answers whose iterator ended or was closed
+    resets: int = 0
+    stats: FakeStats = FakeStats()
+
+    def send(self, text: str, answering: Answering) -> Iterator[str]:
+        return self._answer("send", text, answering)
+
+    def complete(self, text: str, answering: Answering) -> Iterator[str]:
+        return self._answer("complete", text, answering)
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def _answer(self, how: str, text: str, answering: Answering) -> Iterator[str]:
+        self.said.append((how, text, answering))
+        script = self.scripts.pop(0)
+        try:
+            for piece in script:
+                if isinstance(piece, BaseException):
+                    raise piece
+                yield piece
+        finally:
+            self.closed += 1
+
+
+@dataclass
+class FakeLibrary(InstalledLibrary):
+    """What torch would be needed for, answered from memory; the rest is the real thing."""
+
+    failure: BaseException | None = None  # raised by every method below
+    exported: list[ExportOptions] = field(default_factory=list)
+    verified: list[tuple[Path, str | None]] = field(default_factory=list)
+    checks: tuple[FakeCheck, ...] = (FakeCheck("schema", "pass", "1.0"),)
+    untrained: bool = False
+    conversation: FakeConversation = field(default_factory=lambda: FakeConversation([]))
+    conversed: list[dict[str, object]] = field(default_factory=list)
+    measured: list[tuple[Path, str, Limits]] = field(default_factory=list)
+    findings: tuple[Finding, ...] = (Finding("Python", "ok", "3.11"),)
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def export(self, options: ExportOptions, steps: Steps) -> FakeExported:
+        self._fail()
+        self.exported.append(options)
+        with steps.step("Exporting"):
+            pass
+        zip_path = options.output.with_suffix(".zip") if options.zip else None
+        made = FakeBundle(options.output, manifest(untrained=self.untrained))
+        return FakeExported(made, zip_path)
+
+    def open_bundle(self, path: Path) -> FakeBundle:
+        self._fail()
+        return FakeBundle(path, manifest())
+
+    def verify(self, path: Path, against: str | None, steps: Steps) -> FakeVerified:
+        self._fail()
+        self.verified.append((path, against))
+        return FakeVerified(self.checks)
+
+    @contextmanager
+    def converse(
+        self, path: Path, *, threads: int | None, system: str | None, raw: bool, steps: Steps
+    ) -> Iterator[FakeConversation]:
+        self._fail()
+        self.conversed.append({"path": path, "threads": threads, "system": system, "raw": raw})
+        yield self.conversation
+
+    def perplexity(self, path: Path, text: str, limits: Limits, steps: Steps) -> FakePerplexity:
+        self._fail()
+        self.measured.append((path, text, limits))
+        return FakePerplexity()
+
+    def doctor(self, *, network: bool) -> tuple[Finding, ...]:
+        self._fail()
+        return self.findings
+
+
+def failing(error: ShaktiError | BaseException) -> FakeLibrary:
+    """A library whose every method raises `error`."""
+    return FakeLibrary(failure=error)
