@@ -6,8 +6,10 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,10 +117,11 @@ def _start(
 
 def _kill(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
     """Kill the program and its process group; return what was read from it."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (AttributeError, ProcessLookupError, PermissionError):
-        process.kill()  # Windows has no process groups of this kind
+    if sys.platform == "win32":
+        process.kill()  # no process groups of this kind there
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     try:
         return process.communicate(timeout=_REAP_S)
     except subprocess.TimeoutExpired as expired:

@@ -128,7 +128,9 @@ def _probe_system(write: Render, plain: ChatTurns, bos: str) -> Iterator[ChatTur
     if head.startswith(before) and head[len(before) :].endswith(after):
         # The same place is filled where no system message is given: by a default text.
         default = head[len(before) : len(head) - len(after)]
-        openings.append((bos if before.startswith(bos) else "", default))
+        # SmolLM's first token is also what opens its turns: that is not a beginning of its own.
+        begins = before.startswith(bos) and not user_prefix.startswith(bos)
+        openings.append((bos if begins else "", default))
     for begin, default_system in openings:
         shared = {
             "begin": begin,

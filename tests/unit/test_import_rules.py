@@ -71,7 +71,7 @@ class Source:
     """All modules of a package and their imports."""
 
     def __init__(self, root: Path) -> None:
-        self.modules = {name: path for name, path in _modules(root)}
+        self.modules = dict(_modules(root))
         self.imports = [found for name, path in _modules(root) for found in _imports(name, path)]
 
     def at_once(self, module: str) -> set[str]:

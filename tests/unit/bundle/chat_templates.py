@@ -39,7 +39,9 @@ SMOLLM = Family(
     bos_token="<|im_start|>",
     eos_token="<|im_end|>",
     expected={
+        "begin": "",  # though the first token is the one that opens every turn
         "system_place": "turn",
+        "system_prefix": "<|im_start|>system\n",
         "default_system": "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
         "user_prefix": "<|im_start|>user\n",
         "user_suffix": "<|im_end|>\n",
