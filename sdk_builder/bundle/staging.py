@@ -79,6 +79,7 @@ class Staging:
                 if old.exists() and not self.target.exists():
                     os.rename(old, self.target)
                 raise
+            _sync_folder(self.target.parent)  # before the old one goes for good
             _remove(old)
 
     def _unlock(self) -> None:
