@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sdk_builder.bundle.reader import Bundle
-    from sdk_builder.pipeline import export
+    from sdk_builder.pipeline.export import export
     from sdk_builder.runtime import Session
 
 __version__ = "0.1.0"

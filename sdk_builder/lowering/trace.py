@@ -101,13 +101,14 @@ def trace(config: ShaktiConfig, *, max_chunk: int) -> DecoderGraph:
     half = config.head_dim // 2
     with torch.device("meta"):
         module = _Traced(Decoder(config)).eval()
-        example = min(max_chunk, 8)
+        bound = max(max_chunk, 2)  # torch.export calls nothing dynamic that can only be 1
+        example = min(bound, 8)
         arguments = (
             torch.empty(1, example, config.hidden_size),
             torch.empty(1, example, 1, half),
             torch.empty(1, example, 1, half),
         )
-    tokens = Dim("tokens", min=1, max=max_chunk)
+    tokens = Dim("tokens", min=1, max=bound)
     program = torch.export.export(
         module, arguments, dynamic_shapes=({1: tokens}, {1: tokens}, {1: tokens}), strict=False
     )

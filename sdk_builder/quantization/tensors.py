@@ -43,10 +43,11 @@ def quantize_rows(values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def relative_error(weight: Tensor, quantized: Tensor) -> float:
-    """Squared error of the stored weight over the squared weight; 0 for fp32."""
-    if not isinstance(quantized, IntxUnpackedToInt8Tensor):
+    """Squared error of the stored weight over the squared weight; 0 for fp32 and for zeros."""
+    total = float(weight.square().sum())
+    if not isinstance(quantized, IntxUnpackedToInt8Tensor) or total == 0.0:
         return 0.0
-    return float((quantized.dequantize() - weight).square().sum() / weight.square().sum())
+    return float((quantized.dequantize() - weight).square().sum()) / total
 
 
 def _unclipped_scale(groups: Tensor) -> Tensor:

@@ -68,8 +68,11 @@ def program_logits(engine: Engine, ids: Sequence[int]) -> Tensor:
 
 
 def collect(golden: Iterable[GoldenPrompt], logits: Reference) -> Tensor:
-    """Logits over all golden prompts with their answers, ``[N, V]``."""
-    return torch.cat([logits((*prompt.prompt_ids, *prompt.expected_ids)) for prompt in golden])
+    """Logits over all golden prompts with their answers, ``[N, V]``.
+
+    An answer's last token is not fed back: it may already lie past the context.
+    """
+    return torch.cat([logits((*prompt.prompt_ids, *prompt.expected_ids[:-1])) for prompt in golden])
 
 
 def compare(expected: Tensor, found: Tensor) -> Agreement:

@@ -68,7 +68,7 @@ def check_golden(
 
 def _best_share(engine: Engine, prompt: GoldenPrompt) -> float:
     """Share of the recorded answer's tokens that the program ranks first, given those before."""
-    ids = [*prompt.prompt_ids, *prompt.expected_ids]
+    ids = [*prompt.prompt_ids, *prompt.expected_ids[:-1]]
     chunk = engine.max_chunk
     best = [
         int(logits.argmax())
@@ -76,7 +76,7 @@ def _best_share(engine: Engine, prompt: GoldenPrompt) -> float:
         for logits in engine.score(ids[at : at + chunk], at)
     ]
     expected = list(prompt.expected_ids)
-    ranked_first = best[len(prompt.prompt_ids) - 1 : -1]
+    ranked_first = best[len(prompt.prompt_ids) - 1 :]
     return sum(a == b for a, b in zip(ranked_first, expected, strict=True)) / len(expected)
 
 

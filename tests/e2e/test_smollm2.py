@@ -1,0 +1,154 @@
+"""SmolLM2-135M from the registry to an answer, and to the token what transformers computes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from sdk_builder import Bundle, Session
+from sdk_builder.models.sources import SOURCES
+from sdk_builder.runtime import GenerationOptions
+from tests.e2e.conftest import shakti
+
+pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(900)]
+
+PARAMETERS = SOURCES["smollm2-135m"].parameters
+CONTEXT = 1024
+PROMPTS = [
+    "What is the capital of France?",
+    "Write a short poem about the sea.",
+    "Explain in two sentences why the sky is blue.",
+    "List the days of the week.",
+    "Translate to French: good morning, my friends! 🙂",
+]
+
+
+@contextmanager
+def exported(quant: str, folder: Path) -> Iterator[Path]:
+    """A bundle made by the command, removed in the end: fp32 takes half a gigabyte."""
+    target = folder / quant
+    done = shakti(
+        *("export", "smollm2-135m", "--quant", quant, "--context", str(CONTEXT), "-o", target),
+        folder=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f'Next: shakti-sdk run {target} "Hello!"' in done.stderr
+    yield target
+    shutil.rmtree(target)
+
+
+@pytest.fixture(scope="session")
+def q4(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with exported("q4", tmp_path_factory.mktemp("smollm2-q4")) as bundle:
+        yield bundle
+
+
+@pytest.fixture(scope="session")
+def fp32(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with exported("none", tmp_path_factory.mktemp("smollm2-none")) as bundle:
+        yield bundle
+
+
+@pytest.fixture(scope="module")
+def fp32_session(fp32: Path) -> Iterator[Session]:
+    with Session(fp32) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def reference(smollm2: Path) -> PreTrainedModel:
+    """transformers' own model, by its own reader of the file."""
+    model = AutoModelForCausalLM.from_pretrained(
+        smollm2.parent, gguf_file=smollm2.name, dtype=torch.float32
+    )
+    return model.eval()
+
+
+def test_q4_knows_the_capital_of_france(q4: Path, tmp_path: Path):
+    done = shakti("run", q4, PROMPTS[0], "--temperature", "0", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Paris" in done.stdout
+
+
+def test_q4_is_as_small_as_its_name_promises(q4: Path):
+    bundle = Bundle.open(q4)
+    size = bundle.program_path.stat().st_size
+    assert size <= 1.05 * 4.5 * PARAMETERS / 8
+    assert bundle.manifest.model.parameters == PARAMETERS
+    assert bundle.manifest.quantization.bits_per_weight <= 4.6
+    assert not bundle.manifest.model.untrained
+    assert bundle.manifest.model.licence == "Apache-2.0"
+
+
+@pytest.mark.parametrize("quant", ["q4", "fp32"])
+def test_bundle_verifies_against_its_source(
+    quant: str, tmp_path: Path, request: pytest.FixtureRequest
+):
+    bundle = request.getfixturevalue(quant)
+    done = shakti("verify", bundle, "--against", "smollm2-135m", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_fp32_gives_the_tokens_of_transformers(
+    prompt: str, fp32_session: Session, reference: PreTrainedModel
+):
+    chat = f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
+    ids = fp32_session.encode(chat)
+    found = list(fp32_session.tokens(ids, GenerationOptions(temperature=0.0, max_tokens=64)))
+    batch = torch.tensor([ids])
+    with torch.no_grad():
+        answer = reference.generate(
+            batch,
+            attention_mask=torch.ones_like(batch),
+            do_sample=False,
+            max_new_tokens=64,
+            eos_token_id=2,
+            pad_token_id=2,
+        )
+    expected = answer[0, len(ids) :].tolist()
+    if expected[-1] == 2:
+        expected.pop()
+        assert fp32_session.stats.finish_reason == "eos"
+    assert found == expected
+    assert len(found) >= 5
+
+
+def spoken(session: Session, pieces: Iterator[str]) -> list[int]:
+    """The ids of an answer that was streamed as text."""
+    text = "".join(pieces)
+    return session.encode(text, bos=False)
+
+
+@pytest.mark.parametrize("quant", ["q4", "fp32"])
+def test_second_turn_reuses_the_cache_and_answers_as_a_fresh_session(
+    quant: str, request: pytest.FixtureRequest
+):
+    bundle = request.getfixturevalue(quant)
+    options = GenerationOptions(temperature=0.0, max_tokens=32)
+    questions = ("What is the capital of France?", "And what is it famous for?")
+    with Session(bundle) as session:
+        chat = session.chat()
+        first = "".join(chat.send(questions[0], options))
+        first_used = session.stats.context_used
+        second = spoken(session, chat.send(questions[1], options))
+        assert session.stats.reused_tokens >= first_used - 1 > 0
+        assert session.stats.prompt_tokens < 30
+    with Session(bundle) as fresh:
+        whole = fresh.generate(
+            [
+                {"role": "user", "content": questions[0]},
+                {"role": "assistant", "content": first},
+                {"role": "user", "content": questions[1]},
+            ],
+            options,
+        )
+        assert spoken(fresh, whole) == second
+        assert fresh.stats.reused_tokens == 0
+    assert len(second) >= 5
