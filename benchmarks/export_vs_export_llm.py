@@ -17,12 +17,13 @@ import tempfile
 from pathlib import Path
 
 import torch
-from measuring import Forward, ProcessCost, compare, run_process, show
+from measuring import Forward, ProcessCost, Ratio, compare, run_process, show
 
 from sdk_builder.models import ShaktiConfig, ShaktiForCausalLM
 from sdk_builder.models.preset_checkpoint import byte_tokenizer
 
 LAYERS, HIDDEN, FFN, HEADS, KV_HEADS, VOCAB, CONTEXT, CHUNK = 10, 640, 2560, 10, 5, 49152, 4096, 128
+OURS, THEIRS = "ours/model.pte", "theirs.pte"
 
 
 def make_checkpoint(folder: Path) -> None:
@@ -84,14 +85,14 @@ def meta_state(model: ShaktiForCausalLM) -> dict[str, torch.Tensor]:
     return state
 
 
-def export_ours(folder: Path) -> tuple[ProcessCost, Path]:
-    out = folder / "ours"
+def export_ours(folder: Path) -> ProcessCost:
+    out = (folder / OURS).parent
     argv = [sys.executable, "-m", "sdk_builder", "export", str(folder / "transformers")]
     options = ["--quant", "q4", "--chunk", str(CHUNK), "-o", str(out), "--force"]
-    return run_process([*argv, *options]), out / "model.pte"
+    return run_process([*argv, *options])
 
 
-def export_theirs(folder: Path) -> tuple[ProcessCost, Path]:
+def export_theirs(folder: Path) -> ProcessCost:
     argv = [sys.executable, "-m", "executorch.extension.llm.export.export_llm"]
     options = [
         "base.model_class=llama3_2",
@@ -104,47 +105,57 @@ def export_theirs(folder: Path) -> tuple[ProcessCost, Path]:
         f"export.max_seq_length={CHUNK}",
         f"export.max_context_length={CONTEXT}",
         f"export.output_dir={folder}",
-        "export.output_name=theirs.pte",
+        f"export.output_name={THEIRS}",
         "quantization.qmode=8da4w",
         "quantization.group_size=32",
         "quantization.embedding_quantize='4,32'",
         "backend.xnnpack.enabled=True",
         "backend.xnnpack.extended_ops=True",
     ]
-    return run_process([*argv, *options], cwd=folder), folder / "theirs.pte"
+    return run_process([*argv, *options], cwd=folder)
+
+
+def export_both(folder: Path) -> dict[str, dict[str, float]]:
+    """Export with both, print and return what it took."""
+    folder.mkdir(parents=True, exist_ok=True)
+    make_checkpoint(folder)
+    ours, theirs = export_ours(folder), export_theirs(folder)
+    result = {
+        "export_wall_s": {"ours": ours.wall_s, "theirs": theirs.wall_s},
+        "export_peak_mib": {"ours": ours.peak_mib, "theirs": theirs.peak_mib},
+        "size_bytes": {
+            "ours": (folder / OURS).stat().st_size,
+            "theirs": (folder / THEIRS).stat().st_size,
+        },
+    }
+    for name, pair in result.items():
+        ratio = pair["ours"] / pair["theirs"]
+        print(
+            f"  {name:24} {pair['ours']:12.1f} {pair['theirs']:12.1f}   ours / theirs {ratio:.3f}"
+        )
+    return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    parser.add_argument("--keep", type=Path, help="work in this folder and keep it")
     parser.add_argument(
-        "--keep", type=Path, help="use this folder and keep it; programs in it are reused"
+        "--speed-only", action="store_true", help="only time the programs that --keep has"
     )
     parser.add_argument("--repetitions", type=int, default=15)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.keep or Path(temporary)).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        make_checkpoint(folder)
-        ours_cost, ours_path = export_ours(folder)
-        theirs_cost, theirs_path = export_theirs(folder)
-        figures = measure(ours_path, theirs_path, options.repetitions)
-        sizes = (ours_path.stat().st_size, theirs_path.stat().st_size)
-    result = {
-        "export_wall_s": {"ours": ours_cost.wall_s, "theirs": theirs_cost.wall_s},
-        "export_peak_mib": {"ours": ours_cost.peak_mib, "theirs": theirs_cost.peak_mib},
-        "size_bytes": {"ours": sizes[0], "theirs": sizes[1]},
-        "speed": {name: ratio.as_dict() for name, ratio in figures.items()},
-    }
-    for name in ("export_wall_s", "export_peak_mib", "size_bytes"):
-        ours, theirs = result[name]["ours"], result[name]["theirs"]
-        print(f"  {name:24} {ours:12.1f} {theirs:12.1f}   ours / theirs {ours / theirs:.3f}")
+        result = {} if options.speed_only else export_both(folder)
+        figures = measure(folder / OURS, folder / THEIRS, options.repetitions)
     show("tokens/s: ours, export_llm, ratio [quartiles]", figures)
+    result["speed"] = {name: ratio.as_dict() for name, ratio in figures.items()}
     if options.out:
         options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-def measure(ours_path: Path, theirs_path: Path, repetitions: int):  # type: ignore[no-untyped-def]
+def measure(ours_path: Path, theirs_path: Path, repetitions: int) -> dict[str, Ratio]:
     """Speed of both programs, alternating."""
     ours, theirs = Forward(ours_path), Forward(theirs_path)
     return {
