@@ -103,15 +103,20 @@ def stage(target: Path, kind: Literal["folder", "file"]) -> Staging:
     sweep(target)
     for _ in range(_MOST_TRIES):
         path = _name_beside(target, "new")
-        if kind == "folder":
-            path.mkdir()
-        else:
-            path.touch(exist_ok=False)
         try:
+            if kind == "folder":
+                path.mkdir()
+            else:
+                path.touch(exist_ok=False)
             lock = _lock(path)
             os.stat(path)
         except (BlockingIOError, FileNotFoundError):
+            if not target.parent.is_dir():
+                raise
             continue  # another writer's sweep was faster than our lock
+        except KeyboardInterrupt:
+            _remove(path)  # nobody else knows of it yet
+            raise
         return Staging(path, target, lock)
     raise FileExistsError(errno.EEXIST, "no free name for a staging folder", str(target))
 

@@ -238,7 +238,9 @@ class DelegateBuilder:
         return self._group_sums[x.id]
 
     def _filter(self, weight: FilterWeight) -> Value:
-        key: tuple[str, Shape] = (weight.data.key, weight.shape)
+        # Equal grids may have other scales: twice a weight is the same integers.
+        scale_key = weight.scale.key if weight.scale is not None else ""
+        key: tuple[str, Shape] = (weight.data.key + scale_key, weight.shape)
         if key in self._constant_values:
             return self._constant_values[key]
         data = self._buffer(weight.data)

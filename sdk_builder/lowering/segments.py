@@ -44,7 +44,7 @@ class WeightPacker:
     source: ParameterSource
     store: ConstantStore
     _linear: dict[tuple[str, Rows | None], LinearWeight] = field(default_factory=dict)
-    _last: tuple[str, Tensor] | None = None
+    _last: dict[str, tuple[str, Tensor]] = field(default_factory=dict)
 
     def linear(self, name: str, rows: Rows | None = None) -> LinearWeight:
         """The weight `name` ``[out, in]``, or its `rows` in that order."""
@@ -60,10 +60,13 @@ class WeightPacker:
         return pack_vector(vector if rows is None else vector[list(rows)], self.store, name)
 
     def _tensor(self, name: str) -> Tensor:
-        # Rows of one weight are asked for one after another; it is read and quantized once.
-        if self._last is None or self._last[0] != name:
-            self._last = (name, self.source.parameter(name))
-        return self._last[1]
+        # Rows of one weight are asked for one after another, those of its bias in between; each is
+        # read and quantized once.
+        kind = name.rpartition(".")[2]
+        if kind not in self._last or self._last[kind][0] != name:
+            self._last.pop(kind, None)  # its memory goes before the next is read
+            self._last[kind] = (name, self.source.parameter(name))
+        return self._last[kind][1]
 
 
 @dataclass(frozen=True)

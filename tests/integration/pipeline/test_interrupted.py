@@ -22,6 +22,7 @@ from tests.integration.pipeline.tiny import CONTEXT
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 60
+SETTLE_S = 0.02  # from the folder's making to the writer's taking charge of it
 # A shell that starts a test run in the background has it ignore Ctrl-C; the command must not.
 COMMAND = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -81,6 +82,7 @@ def wait_for(process: subprocess.Popen[bytes], target: Path, pattern: str) -> No
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.002)
+    time.sleep(SETTLE_S)
 
 
 # Before torch is imported, and when the program is written but not yet checked.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,10 @@ def answers(*turns: str) -> NextId:
 
     def next_id(ids: list[int]) -> int:
         starts = [i for i in range(len(ids)) if ids[i : i + len(opening)] == opening]
-        answer = [*ids_of(turns[len(starts) - 1]), IM_END]
-        return answer[len(ids) - starts[-1] - len(opening)]
+        if not starts:
+            return IM_END  # within the first question
+        answer, said = ids_of(turns[len(starts) - 1]), len(ids) - starts[-1] - len(opening)
+        return answer[said] if said < len(answer) else IM_END
 
     return next_id
 
@@ -92,7 +94,3 @@ def computed(engine: ScriptedEngine) -> list[int]:
     positions = [at for start, count in engine.calls for at in range(start, start + count)]
     engine.calls.clear()
     return positions
-
-
-def text_of(pieces: Sequence[str]) -> str:
-    return "".join(pieces)
