@@ -79,13 +79,13 @@ class InstalledLibrary:
     def perplexity(self, path: Path, text: str, limits: Limits, steps: Steps) -> Perplexity:
         """Measure a bundle on a text."""
         from sdk_builder.bundle.reader import Bundle
-        from sdk_builder.evaluation.perplexity import DEFAULT_WINDOW, evaluate
+        from sdk_builder.evaluation.perplexity import evaluate
 
         return evaluate(
             Bundle.open(path),
             text,
             max_tokens=limits.tokens,
-            window=limits.window or DEFAULT_WINDOW,
+            window=limits.window,
             stride=limits.stride,
             steps=steps,
         )

@@ -46,13 +46,14 @@ def evaluate(
     text: str,
     *,
     max_tokens: int | None = None,
-    window: int = DEFAULT_WINDOW,
+    window: int | None = None,
     stride: int | None = None,
     steps: Steps | None = None,
 ) -> PerplexityResult:
     """Perplexity of `bundle` on the first `max_tokens` tokens of `text`.
 
-    stride defaults to half the window, and is less than it: the first counted token of a window
+    window defaults to 1024, or to the context of the program where that is shorter. stride defaults
+    to half the window, and is less than it: the first counted token of a window
     needs one before it. Raises InputError when the text has fewer than two tokens, UsageError when
     the window does not fit the program's context.
     """
@@ -61,6 +62,7 @@ def evaluate(
         ids = session.encode(text)[:max_tokens]
         if len(ids) < 2:
             raise InputError("the text has fewer than two tokens", "give a longer text")
+        window = window or min(DEFAULT_WINDOW, session.engine.context_length)
         return score_ids(session, ids, window, window // 2 if stride is None else stride, steps)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +17,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from sdk_builder import Bundle, Session
 from sdk_builder.models.sources import SOURCES
 from sdk_builder.runtime import GenerationOptions
-from tests.e2e.conftest import shakti
+from tests.e2e.conftest import ROOT, shakti
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -152,3 +155,53 @@ def test_second_turn_reuses_the_cache_and_answers_as_a_fresh_session(
         assert spoken(fresh, whole) == second
         assert fresh.stats.reused_tokens == 0
     assert len(second) >= 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_chat_on_a_terminal_gives_the_answers_of_a_session(q4: Path):
+    questions = ("What is the capital of France?", "And of Italy?")
+    with Session(q4) as session:
+        chat = session.chat()
+        options = GenerationOptions(temperature=0.0, max_tokens=24)
+        expected = ["".join(chat.send(question, options)).strip() for question in questions]
+    keyboard, terminal = os.openpty()
+    os.write(keyboard, "\n".join((*questions, "/stats", "/exit", "")).encode())
+    arguments = ("run", str(q4), "--temperature", "0", "--max-tokens", "24")
+    done = subprocess.run(
+        [sys.executable, "-m", "sdk_builder", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+    )
+    os.close(keyboard)
+    os.close(terminal)
+    assert done.returncode == 0, done.stderr
+    said = [part.strip() for part in done.stdout.split("> ") if part.strip()]
+    assert said == expected
+    assert "context" in done.stderr  # /stats
+
+
+STOCK_RUNNER = """
+import sys
+from sdk_builder.runtime.engine import load_runtime
+load_runtime()
+from executorch.extension.llm.runner import GenerationConfig, TextLLMRunner
+runner = TextLLMRunner(sys.argv[1] + "/model.pte", sys.argv[1] + "/tokenizer.json")
+config = GenerationConfig()
+config.max_new_tokens, config.temperature, config.echo = 12, 0.0, False
+runner.generate(sys.argv[2], config, lambda piece: print(piece, end=""))
+"""
+
+
+def test_runner_behind_executorchs_own_llm_module_reads_the_program_as_it_is(q4: Path):
+    chat = f"<|im_start|>user\n{PROMPTS[0]}<|im_end|>\n<|im_start|>assistant\n"
+    done = subprocess.run(
+        [sys.executable, "-c", STOCK_RUNNER, str(q4), chat],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith("The capital of France is Paris.")

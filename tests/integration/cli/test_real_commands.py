@@ -102,6 +102,9 @@ def test_eval_measures_the_program(bundle: Path, tmp_path: Path):
     result = shakti("eval", bundle, "--text", text, *limits, "--json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["perplexity"] > 1
+    result = shakti("eval", bundle, "--text", text, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["window"] == 64  # the bundle's whole context
 
 
 def test_export_over_a_bundle_ends_with_9_and_names_force(bundle: Path, model: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def test_tensors_in_use_together_never_share_memory(quant: str, tmp_path: Path) 
         caches = placed_tensors(plan, memory=2)
         assert len(caches) == 4  # k and v of two layers
         spans = sorted((one.start, one.stop) for one in caches)
-        assert all(stop <= start for (_, stop), (start, _) in zip(spans, spans[1:], strict=False))
+        assert all(stop <= start for (_, stop), (start, _) in pairwise(spans))
         assert spans[-1][1] <= states
         assert sum(stop - start for start, stop in spans) == 2 * 4 * CONTEXT * 16 * (2 + 1)
 
