@@ -53,16 +53,17 @@ def evaluate(
     """Perplexity of `bundle` on the first `max_tokens` tokens of `text`.
 
     window defaults to 1024, or to the context of the program where that is shorter. stride defaults
-    to half the window, and is less than it: the first counted token of a window
-    needs one before it. Raises InputError when the text has fewer than two tokens, UsageError when
-    the window does not fit the program's context.
+    to half the window, and is less than it: the first counted token of a window needs one before
+    it. Raises InputError when the text has fewer than two tokens, UsageError when the window does
+    not fit the program's context.
     """
     steps = steps or Steps.silent()
     with Session(bundle) as session:
         ids = session.encode(text)[:max_tokens]
         if len(ids) < 2:
             raise InputError("the text has fewer than two tokens", "give a longer text")
-        window = window or min(DEFAULT_WINDOW, session.engine.context_length)
+        if window is None:
+            window = min(DEFAULT_WINDOW, session.engine.context_length)
         return score_ids(session, ids, window, window // 2 if stride is None else stride, steps)
 
 
