@@ -34,16 +34,9 @@ class _Buffer:
     last: int
 
 
-@dataclass(frozen=True)
-class Delegate:
-    """A serialized XNNPACK delegate, stored as segment `segment` of the program."""
-
-    segment: int
-
-
 @dataclass
 class PlanBuilder:
-    """Builds the method `name`; `constant_index` numbers the program's constant tensors."""
+    """Builds the method `name`."""
 
     name: str
     _values: list[schema.EValue] = field(default_factory=list)

@@ -160,27 +160,15 @@ def compare_with_model(
     if not request.verify:
         return Quality(note="not compared with the model")
     with steps.step("Comparing with the model") as step:
-        from sdk_builder.models.checkpoint import load_model
-        from sdk_builder.quantization.reference import StoredWeights
-        from sdk_builder.verify.agreement import (
-            check_lowering,
-            collect,
-            compare,
-            program_logits,
-            torch_reference,
-        )
+        from sdk_builder.verify.agreement import check_lowering, compare_both
 
-        found = collect(golden, lambda ids: program_logits(engine, ids))
-        stored = load_model(StoredWeights(checkpoint, plan))
-        lowering = compare(collect(golden, torch_reference(stored)), found)
+        lowering, quality = compare_both(engine, golden, checkpoint, plan)
         result = check_lowering(lowering, exact=request.quant == "none")
         if result.status == "fail":
             raise VerificationError(
                 f"the program does not compute its model: {result.detail}",
                 "this is a defect of the lowering; please report it with the model's config",
             )
-        del stored
-        quality = compare(collect(golden, torch_reference(load_model(checkpoint))), found)
         step.result(
             f"Program computes its weights (cosine {lowering.cosine:.5f}); "
             f"KL to the float model {quality.kl:.4f} nats"

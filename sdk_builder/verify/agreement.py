@@ -26,7 +26,9 @@ FLOAT_TOLERANCE = 2e-3
 LEAST_MEDIAN_COSINE = 0.98
 
 if TYPE_CHECKING:
+    from sdk_builder.models.checkpoint import Checkpoint
     from sdk_builder.models.modeling import ShaktiForCausalLM
+    from sdk_builder.quantization.schemes import Plan
 
 Reference = Callable[[Sequence[int]], Tensor]
 """Token ids -> logits of every position ``[len(ids), V]``."""
@@ -85,6 +87,21 @@ def compare(expected: Tensor, found: Tensor) -> Agreement:
         kl=float(kl.mean()),
         top1=float((expected.argmax(-1) == found.argmax(-1)).float().mean()),
     )
+
+
+def compare_both(
+    engine: Engine, golden: Sequence[GoldenPrompt], checkpoint: Checkpoint, plan: Plan
+) -> tuple[Agreement, Agreement]:
+    """The program against its stored weights, and against the float model; one loaded at a time."""
+    from sdk_builder.models.checkpoint import load_model
+    from sdk_builder.quantization.reference import StoredWeights
+
+    found = collect(golden, lambda ids: program_logits(engine, ids))
+    lowering = compare(
+        collect(golden, torch_reference(load_model(StoredWeights(checkpoint, plan)))), found
+    )
+    quality = compare(collect(golden, torch_reference(load_model(checkpoint))), found)
+    return lowering, quality
 
 
 def check_lowering(agreement: Agreement, *, exact: bool) -> CheckResult:

@@ -9,6 +9,7 @@ from sdk_builder.bundle.chat import ChatTurns, render
 from sdk_builder.bundle.checks import CheckResult
 from sdk_builder.bundle.manifest import GoldenPrompt
 from sdk_builder.runtime.engine import Engine
+from sdk_builder.verify.agreement import program_logits
 
 GOLDEN_TOKENS = 16
 # An Android build with other kernels ranked 85 % first (docs/lowering.md); broken programs, none.
@@ -69,12 +70,7 @@ def check_golden(
 def _best_share(engine: Engine, prompt: GoldenPrompt) -> float:
     """Share of the recorded answer's tokens that the program ranks first, given those before."""
     ids = [*prompt.prompt_ids, *prompt.expected_ids[:-1]]
-    chunk = engine.max_chunk
-    best = [
-        int(logits.argmax())
-        for at in range(0, len(ids), chunk)
-        for logits in engine.score(ids[at : at + chunk], at)
-    ]
+    best = program_logits(engine, ids).argmax(-1).tolist()
     expected = list(prompt.expected_ids)
     ranked_first = best[len(prompt.prompt_ids) - 1 :]
     return sum(a == b for a, b in zip(ranked_first, expected, strict=True)) / len(expected)

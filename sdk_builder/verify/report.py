@@ -11,15 +11,7 @@ from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import InputError
 from sdk_builder.log import Steps
 from sdk_builder.runtime.engine import Engine, ExecutorchEngine
-from sdk_builder.verify.agreement import (
-    Reference,
-    check_lowering,
-    collect,
-    compare,
-    describe_quality,
-    program_logits,
-    torch_reference,
-)
+from sdk_builder.verify.agreement import check_lowering, compare_both, describe_quality
 from sdk_builder.verify.golden import check_golden
 
 if TYPE_CHECKING:
@@ -86,9 +78,8 @@ def check_operators(bundle: Bundle) -> CheckResult:
 
 
 def _check_against(bundle: Bundle, engine: Engine, against: str, steps: Steps) -> list[CheckResult]:
-    from sdk_builder.models.checkpoint import load_model, open_checkpoint
+    from sdk_builder.models.checkpoint import open_checkpoint
     from sdk_builder.models.layout import parameter_shapes
-    from sdk_builder.quantization.reference import StoredWeights
     from sdk_builder.quantization.schemes import find_scheme, plan_formats
 
     manifest = bundle.manifest
@@ -99,12 +90,7 @@ def _check_against(bundle: Bundle, engine: Engine, against: str, steps: Steps) -
         find_scheme(manifest.quantization.scheme), parameter_shapes(checkpoint.config)
     )
     with steps.step("Comparing with the model"):
-        found = collect(manifest.golden, lambda ids: program_logits(engine, ids))
-        stored = torch_reference(load_model(StoredWeights(checkpoint, plan)))
-        lowering = compare(collect(manifest.golden, stored), found)
-        del stored
-        floating: Reference = torch_reference(load_model(checkpoint))
-        quality = compare(collect(manifest.golden, floating), found)
+        lowering, quality = compare_both(engine, manifest.golden, checkpoint, plan)
     exact = manifest.quantization.scheme == "none"
     return [check_lowering(lowering, exact=exact), describe_quality(quality)]
 
