@@ -12,11 +12,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sdk_builder.errors import ShaktiError, ToolchainError
+from sdk_builder.findings import Finding
 from sdk_builder.process import run
 
 OLDEST_PYTHON = (3, 10)
@@ -53,16 +52,6 @@ if missing:
     raise SystemExit("missing operators: " + ", ".join(sorted(missing)))
 print(len(names), "operators")
 """
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `fix` is empty when there is nothing to do."""
-
-    name: str
-    status: Literal["ok", "warning", "missing"]
-    detail: str
-    fix: str = ""
 
 
 def examine(*, network: bool = False, folder: Path | None = None) -> list[Finding]:

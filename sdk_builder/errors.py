@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import NamedTuple
 
@@ -28,6 +29,16 @@ class ShaktiError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+@dataclass(frozen=True)
+class RemoteCommand:
+    """A command that was run on a phone, and what came of it; returncode None: it never ended."""
+
+    argv: tuple[str, ...]
+    returncode: int | None
+    stdout: str
+    stderr: str
 
 
 # --- families: one exit code each -------------------------------------------------------
@@ -58,9 +69,19 @@ class VerificationError(ShaktiError):
 
 
 class DeviceError(ShaktiError):
-    """A phone is missing, ambiguous, not ready, or a run on it failed."""
+    """A phone is missing, ambiguous, not ready, or a run on it failed.
+
+    `ran` is the command on the phone that showed it, where there was one; `serial` the phone.
+    """
 
     exit_code = 6
+
+    def __init__(
+        self, message: str, hint: str = "", *, serial: str = "", ran: RemoteCommand | None = None
+    ) -> None:
+        super().__init__(message, hint)
+        self.serial = serial
+        self.ran = ran
 
 
 class ToolchainError(ShaktiError):
@@ -85,6 +106,12 @@ class SessionError(ShaktiError):
     """Running a program failed."""
 
     exit_code = 10
+
+
+class InconclusiveError(ShaktiError):
+    """The measurements are too few, or too unlike each other, to answer the question."""
+
+    exit_code = 11
 
 
 class Interrupted(ShaktiError):
@@ -142,6 +169,90 @@ class PromptTooLongError(SessionError):
     """The prompt does not fit in the program's context length."""
 
 
+class NoDeviceError(DeviceError):
+    """No phone is attached, none has this serial, or adb itself cannot be reached."""
+
+
+class SeveralDevicesError(DeviceError):
+    """More than one phone is attached and the command wants one."""
+
+
+class UnauthorizedError(DeviceError):
+    """The phone has not accepted this computer's key."""
+
+
+class OfflineError(DeviceError):
+    """The phone is attached but does not answer (offline, booting, in recovery)."""
+
+
+class DeviceLostError(DeviceError):
+    """The phone went away while we talked to it."""
+
+
+class DeviceTimeoutError(DeviceError):
+    """A command on the phone did not end in time."""
+
+
+class CommandFailedError(DeviceError):
+    """A command on the phone ended with an error that has no class of its own."""
+
+
+class DeviceFullError(DeviceError):
+    """The phone has no room left."""
+
+
+class TransferError(DeviceError):
+    """A file on the phone is not the one that was sent."""
+
+
+class WrongAbiError(DeviceError):
+    """The phone's processor cannot run the app."""
+
+
+class AndroidTooOldError(DeviceError):
+    """The phone's Android is older than the app needs."""
+
+
+class AppMissingError(DeviceError):
+    """The demo app is not installed on the phone."""
+
+
+class AppProtocolError(DeviceError):
+    """The installed app speaks another version of the benchmark protocol, or none."""
+
+
+class InstallFailedError(DeviceError):
+    """The phone refused to install an app; `reason` is Android's own INSTALL_... word."""
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        serial: str = "",
+        ran: RemoteCommand | None = None,
+        reason: str = "",
+    ) -> None:
+        super().__init__(message, hint, serial=serial, ran=ran)
+        self.reason = reason
+
+
+class AppCrashedError(DeviceError):
+    """The app ended before it said that it was done; the logcat's tail is in the hint."""
+
+
+class RunStalledError(DeviceError):
+    """The app is there but has said nothing for too long."""
+
+
+class GateClosedError(DeviceError):
+    """The phone did not become cool, or charged, enough in the time allowed."""
+
+
+class IncompleteRunError(DeviceError):
+    """A benchmark ended without all of its samples; what was measured is kept."""
+
+
 class ExitCode(NamedTuple):
     """One row of the table of exit codes that the docs print."""
 
@@ -162,6 +273,7 @@ EXIT_CODES: tuple[ExitCode, ...] = (
     ExitCode(8, "RegressionFound", "A measurement is worse than its baseline allows."),
     ExitCode(9, "OutputError", "The result could not be written."),
     ExitCode(10, "SessionError", "Running a program failed."),
+    ExitCode(11, "InconclusiveError", "There are too few measurements to answer the question."),
     ExitCode(130, "Interrupted", "Stopped by the user."),
 )
 

@@ -12,7 +12,7 @@ from sdk_builder.cli.output import table
 from sdk_builder.errors import ToolchainError
 
 if TYPE_CHECKING:
-    from sdk_builder.doctor import Finding
+    from sdk_builder.findings import Finding
 
 MARKS = {"ok": "✓", "warning": "!", "missing": "✗"}
 

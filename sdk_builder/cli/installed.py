@@ -27,7 +27,7 @@ from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
     from sdk_builder.catalogue import Entry
-    from sdk_builder.doctor import Finding
+    from sdk_builder.findings import Finding
     from sdk_builder.runtime import Chat, GenerationOptions, Session
 
 

@@ -17,7 +17,7 @@ from sdk_builder.log import Steps
 if TYPE_CHECKING:
     from sdk_builder.bundle.manifest import Manifest
     from sdk_builder.catalogue import Entry
-    from sdk_builder.doctor import Finding
+    from sdk_builder.findings import Finding
 
 DEVICES = ("android", "host")
 

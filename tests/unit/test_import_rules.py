@@ -26,6 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "log": set(),
     "process": {"errors"},
+    "findings": set(),
     "bundle": BASE,
     "models": BASE,
     "quantization": BASE | {"models"},
@@ -34,12 +35,12 @@ ROOMS: dict[str, set[str]] = {
     "verify": BASE | {"bundle", "models", "quantization", "lowering", "runtime"},
     "evaluation": BASE | {"bundle", "models", "runtime"},
     "training": BASE | {"models", "quantization", "evaluation"},
-    "device": BASE | {"bundle"},
+    "device": BASE | {"bundle", "findings"},
     "benchmark": BASE | {"bundle", "device", "runtime"},
     "report": BASE | {"benchmark"},
     "app": BASE | {"bundle", "device"},
     "catalogue": BASE | {"models", "quantization"},
-    "doctor": BASE,
+    "doctor": BASE | {"findings"},
     "pipeline": BASE | {"bundle", "models", "quantization", "lowering", "runtime", "verify"},
 }
 ROOMS["cli"] = set(ROOMS)
@@ -48,7 +49,7 @@ ROOMS["__main__"] = {"cli"}
 
 # Importing any module of these loads nothing heavy, by whatever way round.
 LIGHT_ROOMS = {
-    *("errors", "log", "process", "cli", "__init__", "__main__"),
+    *("errors", "log", "process", "findings", "cli", "__init__", "__main__"),
     *("bundle", "device", "benchmark", "report", "app"),
 }
 EXECUTORCH_ROOMS = {"lowering", "runtime"}

@@ -25,8 +25,8 @@ from sdk_builder.bundle.manifest import (
 )
 from sdk_builder.cli.installed import InstalledLibrary
 from sdk_builder.cli.library import Answering, ExportOptions, Limits
-from sdk_builder.doctor import Finding
 from sdk_builder.errors import ShaktiError
+from sdk_builder.findings import Finding
 from sdk_builder.log import Steps
 
 DIGEST = "ab" * 32

@@ -1,0 +1,1 @@
+"""Phones over adb: finding them, knowing them, moving files, running the app."""
