@@ -30,9 +30,11 @@ REINSTALL = "python3.11 bootstrap.py setup"
 PINS = {"executorch": "1.5.1", "torch": "2.13", "torchao": "0.18", "transformers": "5.23"}
 PINS_PYTHON_3_10 = {**PINS, "transformers": "5.20"}
 PACKAGES = (
+    "adbutils",
     "click",
     "gguf",
     "jinja2",
+    "matplotlib",
     "numpy",
     "psutil",
     "pydantic",
