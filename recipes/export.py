@@ -1,6 +1,6 @@
 """The export pipeline, spelled out: checkpoint -> plan -> program -> bundle.
 
-    python recipes/export.py recipes/configs/smollm2-135m-q4.yaml [-o FOLDER]
+    python recipes/export.py recipes/configs/export/smollm2-135m-q4.yaml [-o FOLDER]
 
 `shakti-sdk export` runs the same stages; this is the place to read, copy and change.
 """

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import queue
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from sdk_builder.errors import ShaktiError, ToolchainError
 
 TAIL_LINES = 20  # of a failed program's output, shown in the hint
+_KEPT_LINES = 1000  # of a streamed program's stderr
 _REAP_S = 5.0  # how long a killed program gets to close its pipes
 
 
@@ -78,6 +83,59 @@ def run(
     return completed
 
 
+def stream(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    on_line: Callable[[str], None],
+    silence_s: float,
+    what: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    error: Callable[[str, str], ShaktiError] = ToolchainError,
+    silence_error: Callable[[str, str], ShaktiError] = ToolchainError,
+    missing_hint: str = "",
+) -> Completed:
+    """Run `argv` to its end and give `on_line` each line of its stdout as it comes.
+
+    As `run`, except that the program may take as long as it likes while it says something: it
+    and all that it started are killed after `silence_s` seconds without a line, and when
+    `on_line` raises. The result's stdout is empty; of stderr the last lines are kept.
+
+    Raises as `run` does, and `silence_error(message, hint)` for the silence.
+    """
+    arguments = tuple(os.fspath(argument) for argument in argv)
+    started = time.monotonic()
+    process = _start(arguments, what, cwd, env, missing_hint)
+    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    said: deque[bytes | None] = deque(maxlen=_KEPT_LINES)
+    readers = [
+        threading.Thread(target=_read_lines, args=(process.stdout, lines.put, True), daemon=True),
+        threading.Thread(target=_read_lines, args=(process.stderr, said.append), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        while (line := lines.get(timeout=silence_s)) is not None:
+            on_line(_text(line).rstrip("\n"))
+        process.wait(timeout=silence_s)
+    except (queue.Empty, subprocess.TimeoutExpired) as cause:
+        _end(process, readers)
+        raise silence_error(
+            f"{_program(arguments)} said nothing for {silence_s:g} s while {what}.",
+            _tail(_text(_joined(said)), ""),
+        ) from cause
+    except BaseException:
+        _end(process, readers)
+        raise
+    _join(readers)
+    completed = Completed(
+        arguments, process.returncode, "", _text(_joined(said)), time.monotonic() - started
+    )
+    if completed.returncode != 0:
+        raise error(_failure(completed, what), _tail(completed.stderr, ""))
+    return completed
+
+
 def shell_line(argv: Sequence[str]) -> str:
     """The arguments as one line that can be pasted into a shell."""
     return shlex.join(argv)
@@ -115,13 +173,44 @@ def _start(
         ) from cause
 
 
-def _kill(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    """Kill the program and its process group; return what was read from it."""
+def _read_lines(
+    pipe: IO[bytes] | None, take: Callable[[bytes | None], None], tell_end: bool = False
+) -> None:
+    """Give every line of the pipe to `take`, and then None if it is to know of the end."""
+    for line in pipe or ():
+        take(line)
+    if tell_end:
+        take(None)
+
+
+def _joined(lines: Iterable[bytes | None]) -> bytes:
+    return b"".join(line for line in tuple(lines) if line is not None)
+
+
+def _end(process: subprocess.Popen[bytes], readers: Sequence[threading.Thread]) -> None:
+    """Kill what is left of the program and its process group, and let the readers finish."""
+    _kill_group(process)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=_REAP_S)
+    _join(readers)
+
+
+def _join(readers: Sequence[threading.Thread]) -> None:
+    for reader in readers:  # a child that left the group may hold a pipe: not for ever
+        reader.join(timeout=_REAP_S)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
     if sys.platform == "win32":
         process.kill()  # no process groups of this kind there
     else:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """Kill the program and its process group; return what was read from it."""
+    _kill_group(process)
     try:
         return process.communicate(timeout=_REAP_S)
     except subprocess.TimeoutExpired as expired:

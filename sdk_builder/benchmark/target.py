@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sdk_builder.benchmark.protocol import RoundPlan
 from sdk_builder.benchmark.records import RuntimeFacts
-from sdk_builder.bundle.reader import Bundle
+from sdk_builder.benchmark.subject import Subject
 from sdk_builder.device.conditions import Conditions
 from sdk_builder.device.facts import DeviceFacts
 from sdk_builder.log import Steps
@@ -33,8 +33,8 @@ class Target(Protocol):
     @property
     def runtime(self) -> RuntimeFacts: ...
 
-    def prepare(self, bundle: Bundle, steps: Steps) -> str:
-        """Bring the bundle there, unless it is there already; the folder that holds it."""
+    def prepare(self, subject: Subject, steps: Steps) -> str:
+        """Bring it there, unless it is there already; the folder that holds it then."""
         ...
 
     def conditions(self) -> Conditions:

@@ -13,20 +13,28 @@ from typing import TYPE_CHECKING
 
 from sdk_builder.cli.library import (
     Answering,
+    Benched,
+    BenchOptions,
     BundleView,
+    CompareOptions,
     Conversation,
+    DeviceRow,
     Exported,
     ExportOptions,
     Limits,
     Perplexity,
+    ReportOptions,
     Stats,
     Verified,
+    Written,
 )
 from sdk_builder.errors import UsageError
 from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
+    from sdk_builder.benchmark.comparison import Comparison
     from sdk_builder.catalogue import Entry
+    from sdk_builder.device.adb import Adb
     from sdk_builder.findings import Finding
     from sdk_builder.runtime import Chat, GenerationOptions, Session
 
@@ -95,6 +103,73 @@ class InstalledLibrary:
         from sdk_builder.doctor import examine
 
         return examine(network=network)
+
+    def doctor_device(self, wanted: str, steps: Steps) -> Sequence[Finding]:
+        """Look at a phone; an empty `wanted` is the one that is attached."""
+        from sdk_builder.benchmark.protocol import PACKAGE
+        from sdk_builder.device.discovery import choose
+        from sdk_builder.device.readiness import examine_phone
+
+        (phone,) = choose(self.adb(), [wanted] if wanted else []).phones
+        with steps.step(f"Looking at {phone.serial}"):
+            return examine_phone(phone, package=PACKAGE)
+
+    def devices(self, steps: Steps) -> Sequence[DeviceRow]:
+        """The attached phones, and what each is."""
+        from sdk_builder.benchmark.devices import device_rows
+
+        with steps.step("Looking for phones"):
+            return device_rows(self.adb())
+
+    def bench(self, options: BenchOptions, steps: Steps) -> Sequence[Benched]:
+        """Measure a bundle."""
+        from sdk_builder.benchmark.bench import BenchRequest, Peer, run_bench
+
+        fields = dict(vars(options))
+        fields["peer"] = None if options.peer is None else Peer(**vars(options.peer))
+        return run_bench(BenchRequest(**fields), self.adb, steps)
+
+    def report(self, options: ReportOptions, steps: Steps) -> Written:
+        """Make a report."""
+        from sdk_builder.benchmark.energy import DEFAULT_GRID_G_PER_KWH
+        from sdk_builder.benchmark.result_sets import result_files
+
+        files = result_files(options.results)
+        grid = options.grid_g_per_kwh
+        with steps.step("Writing the report") as step:
+            from sdk_builder.report.write import write_report
+
+            written = write_report(
+                files,
+                options.output,
+                formats=options.formats,
+                title=options.title,
+                grid_g_per_kwh=DEFAULT_GRID_G_PER_KWH if grid is None else grid,
+                force=options.force,
+            )
+            step.result(f"Wrote {len(written.paths)} files")
+        return written
+
+    def compare(self, options: CompareOptions) -> Comparison:
+        """Test whether one measurement is slower than another."""
+        from sdk_builder.benchmark.comparison import compare, parse_margin
+        from sdk_builder.benchmark.result_sets import measured
+
+        spread = options.run_to_run_sd
+        return compare(
+            measured(options.base),
+            measured(options.new),
+            margin=parse_margin(options.margin),
+            confidence=options.confidence,
+            run_to_run_sd=None if spread is None else parse_margin(spread),
+            across=options.across,
+        )
+
+    def adb(self) -> Adb:
+        """The adb server of this machine; nothing is asked of it yet."""
+        from sdk_builder.device.adb_server import ServerAdb
+
+        return ServerAdb()
 
 
 class SessionConversation:

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
+    from sdk_builder.benchmark.comparison import Comparison
     from sdk_builder.bundle.manifest import Manifest
     from sdk_builder.catalogue import Entry
+    from sdk_builder.device.facts import DeviceFacts
+    from sdk_builder.errors import ShaktiError
     from sdk_builder.findings import Finding
 
 DEVICES = ("android", "host")
@@ -57,6 +60,61 @@ class Limits:
     tokens: int | None = None
     window: int | None = None
     stride: int | None = None
+
+
+@dataclass(frozen=True)
+class PeerOptions:
+    """Another tool to measure on this machine, with its own model file."""
+
+    name: str  # "llama.cpp"
+    binary: Path
+    model: Path
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What the user asked of a benchmark; None leaves it to the protocol's defaults.
+
+    devices: "host", "all", serials; empty: the one attached phone.
+    """
+
+    bundle: Path
+    devices: tuple[str, ...]
+    output: Path
+    rounds: int | None
+    prefill: tuple[int, ...] | None
+    decode: tuple[int, ...] | None
+    depths: tuple[int, ...] | None
+    threads: tuple[int, ...] | str | None
+    quick: bool
+    max_wait_s: float
+    again: bool
+    clean: bool
+    peer: PeerOptions | None
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What the user asked of a report; results are files or folders."""
+
+    results: tuple[Path, ...]
+    output: Path
+    formats: tuple[str, ...]
+    title: str | None
+    grid_g_per_kwh: float | None
+    force: bool
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What the user asked of a comparison; shares are text such as "3%"."""
+
+    base: Path
+    new: Path
+    margin: str
+    confidence: float
+    run_to_run_sd: str | None
+    across: tuple[Literal["devices", "plans", "runtimes"], ...]  # that may differ
 
 
 class BundleView(Protocol):
@@ -168,6 +226,85 @@ class Perplexity(Protocol):
     def stride(self) -> int: ...
 
 
+class DeviceRow(Protocol):
+    """An attached phone; facts and app_version are None where it was not ready to be asked."""
+
+    @property
+    def serial(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def facts(self) -> DeviceFacts | None: ...
+
+    @property
+    def app_version(self) -> str | None: ...
+
+    @property
+    def fix(self) -> str: ...
+
+
+class CaseRow(Protocol):
+    """A case of a benchmark in numbers: of its valid samples, in `unit`."""
+
+    @property
+    def case(self) -> str: ...
+
+    @property
+    def samples(self) -> int: ...
+
+    @property
+    def invalid(self) -> int: ...
+
+    @property
+    def median(self) -> float: ...
+
+    @property
+    def low_quartile(self) -> float: ...
+
+    @property
+    def high_quartile(self) -> float: ...
+
+    @property
+    def unit(self) -> str: ...
+
+
+class Benched(Protocol):
+    """What came of a benchmark on one device; `error` says why it is not complete."""
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def path(self) -> Path | None: ...
+
+    @property
+    def rows(self) -> Sequence[CaseRow]: ...
+
+    @property
+    def peak_memory_bytes(self) -> int | None: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+    @property
+    def already(self) -> bool: ...
+
+    @property
+    def error(self) -> ShaktiError | None: ...
+
+
+class Written(Protocol):
+    """The files of a report."""
+
+    @property
+    def paths(self) -> Sequence[Path]: ...
+
+    @property
+    def warnings(self) -> Sequence[str]: ...
+
+
 class Library(Protocol):
     """Everything that commands ask of the rest of the package. All raise ShaktiError."""
 
@@ -186,3 +323,13 @@ class Library(Protocol):
     def perplexity(self, path: Path, text: str, limits: Limits, steps: Steps) -> Perplexity: ...
 
     def doctor(self, *, network: bool) -> Sequence[Finding]: ...
+
+    def doctor_device(self, wanted: str, steps: Steps) -> Sequence[Finding]: ...
+
+    def devices(self, steps: Steps) -> Sequence[DeviceRow]: ...
+
+    def bench(self, options: BenchOptions, steps: Steps) -> Sequence[Benched]: ...
+
+    def report(self, options: ReportOptions, steps: Steps) -> Written: ...
+
+    def compare(self, options: CompareOptions) -> Comparison: ...

@@ -24,6 +24,16 @@ COMMANDS = {
         "sdk_builder.cli.run_cmd", "run", "Chat with a bundle, or complete text, on this machine."
     ),
     "eval": LazyCommand("sdk_builder.cli.eval_cmd", "evaluate", "Measure a bundle's quality."),
+    "devices": LazyCommand("sdk_builder.cli.devices_cmd", "devices", "List the attached phones."),
+    "bench": LazyCommand(
+        "sdk_builder.cli.bench_cmd", "bench", "Measure a bundle's speed on phones and here."
+    ),
+    "report": LazyCommand(
+        "sdk_builder.cli.report_cmd", "report", "Make tables and plots from measurements."
+    ),
+    "compare": LazyCommand(
+        "sdk_builder.cli.compare_cmd", "compare", "Test whether one measurement is slower."
+    ),
     "doctor": LazyCommand(
         "sdk_builder.cli.doctor_cmd", "doctor", "Check this machine, with the fix for each miss."
     ),

@@ -20,7 +20,7 @@ from tests.integration.pipeline.test_export import stable
 from tests.integration.pipeline.tiny import CONTEXT
 
 ROOT = Path(__file__).parents[3]
-CONFIGS = sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))
+CONFIGS = sorted((ROOT / "recipes" / "configs" / "export").rglob("*.yaml"))
 
 
 def test_export_recipe_makes_the_bundle_that_export_makes(
@@ -45,8 +45,11 @@ def test_export_recipe_makes_the_bundle_that_export_makes(
     assert verify_bundle(Bundle.open(target)).ok
 
 
-def test_there_are_configs():
+def test_there_are_configs_and_each_belongs_to_a_recipe():
     assert len(CONFIGS) >= 7
+    folders = {path.parent for path in (ROOT / "recipes" / "configs").rglob("*.yaml")}
+    recipes = {path.stem for path in (ROOT / "recipes").glob("*.py")}
+    assert {folder.name for folder in folders} == recipes
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -1,0 +1,60 @@
+"""`shakti-sdk report`: tables and plots from result files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sdk_builder.cli.arguments import PATH
+from sdk_builder.cli.invocation import Invocation, command_options
+from sdk_builder.cli.library import ReportOptions
+from sdk_builder.cli.output import human_bytes
+
+FORMATS = ("html", "md", "csv", "png", "svg")
+
+
+@click.command("report")
+@click.argument("results", type=PATH, nargs=-1, required=True)
+@click.option(
+    "-o", "--output", type=PATH, default=Path("report"), show_default=True, help="Its folder."
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(FORMATS),
+    help="Make only these; may be repeated.  [default: all]",
+)
+@click.option("--title", help="Heading of the page.")
+@click.option(
+    "--grid",
+    "grid_g_per_kwh",
+    type=click.FloatRange(min=0),
+    metavar="G/KWH",
+    help="Carbon intensity of the grid, for CO₂e.  [default: the world's mean of 2024]",
+)
+@click.option("--force", is_flag=True, help="Replace a folder that is not a report.")
+@command_options
+def report(
+    invocation: Invocation,
+    results: tuple[Path, ...],
+    *,
+    output: Path,
+    formats: tuple[str, ...],
+    title: str | None,
+    grid_g_per_kwh: float | None,
+    force: bool,
+) -> None:
+    """Make tables and plots from RESULTS: result files of `shakti-sdk bench`, or folders of them.
+
+    The page is one file that opens offline. Every figure shows its spread and its number of
+    samples; invalid samples are listed and enter none of them.
+    """
+    options = ReportOptions(results, output, formats or FORMATS, title, grid_g_per_kwh, force)
+    made = invocation.library.report(options, invocation.steps())
+    files = [{"file": str(path), "size_bytes": path.stat().st_size} for path in made.paths]
+    text = "\n".join(f"{path}  {human_bytes(path.stat().st_size)}" for path in made.paths)
+    invocation.result({"files": files, "warnings": list(made.warnings)}, text)
+    for warning in made.warnings:
+        invocation.remark(f"warning: {warning}")
