@@ -64,6 +64,10 @@ class Step:
         if self.seconds >= BAR_AFTER_S:
             self._steps.display.progress(self._task, done, total)
 
+    def say(self, text: str) -> None:
+        """What the step is at, beside its title as long as it runs; only a terminal shows it."""
+        self._steps.display.at(self._task, f"{self.title}: {text}")
+
     def note(self, text: str) -> None:
         """A detail that only -v shows."""
         self._steps.note(text)
@@ -137,6 +141,8 @@ class Display(Protocol):
 
     def progress(self, task: int, done: float, total: float) -> None: ...
 
+    def at(self, task: int, text: str) -> None: ...
+
     def end(self, task: int) -> None: ...
 
     def line(self, mark: Mark, text: str, duration: str = "") -> None: ...
@@ -169,6 +175,9 @@ class _Silent:
         return 0
 
     def progress(self, task: int, done: float, total: float) -> None:
+        pass
+
+    def at(self, task: int, text: str) -> None:
         pass
 
     def end(self, task: int) -> None:
@@ -225,6 +234,9 @@ class _Terminal:
 
     def progress(self, task: int, done: float, total: float) -> None:
         self._progress.update(cast("TaskID", task), bar=bar_text(done, total))
+
+    def at(self, task: int, text: str) -> None:
+        self._progress.update(cast("TaskID", task), description=text)
 
     def end(self, task: int) -> None:
         self._progress.remove_task(cast("TaskID", task))

@@ -113,6 +113,10 @@ class _NamedDisplay:
         with self._lock:
             self._display.progress(task, done, total)
 
+    def at(self, task: int, text: str) -> None:
+        with self._lock:
+            self._display.at(task, f"{self._name}: {text}")
+
     def end(self, task: int) -> None:
         with self._lock:
             self._display.end(task)

@@ -31,7 +31,7 @@ from sdk_builder.errors import (
     ShaktiError,
     UsageError,
 )
-from sdk_builder.log import Step, Steps
+from sdk_builder.log import Step, Steps, format_seconds
 
 SAME_AGAIN = "What was measured is kept: the same command again goes on from there."
 
@@ -233,11 +233,8 @@ class _Runner:
         def watch(progress: Progress) -> None:
             self._require_running()
             step.progress(progress.done, progress.total)
-            if progress.now not in seen:
-                seen.add(progress.now)
-                step.note(f"{self._target.facts.id}: {progress.now}")
+            step.say(progress.now)
 
-        seen: set[str] = set()
         failed: DeviceError | None = None
         try:
             self._target.run_round(plan, watch)
@@ -306,12 +303,14 @@ class _Runner:
         if reason is None:
             return
         total_s = self._limits.max_wait_s
-        with self._steps.step(f"Waiting up to {total_s:.0f} s, for the {reason}") as step:
+        until = f"waiting up to {format_seconds(total_s)}"
+        self._steps.warn(f"{self._target.facts.id}: the {reason}; {until}")
+        with self._steps.step("Waiting for the gate to open") as step:
 
             def on_wait(reason: str, _: Conditions, left_s: float) -> None:
                 self._require_running()
                 step.progress(total_s - left_s, total_s)
-                step.note(f"{self._target.facts.id}: {reason}; {left_s:.0f} s left")
+                step.say(f"{reason}; {left_s:.0f} s left")
 
             wait_until_open(
                 self._target.conditions,

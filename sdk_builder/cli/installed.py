@@ -145,6 +145,7 @@ class InstalledLibrary:
                 formats=options.formats,
                 title=options.title,
                 grid_g_per_kwh=DEFAULT_GRID_G_PER_KWH if grid is None else grid,
+                base=result_files(options.base),
                 force=options.force,
             )
             step.result(f"Wrote {len(written.paths)} files")

@@ -102,6 +102,7 @@ class ReportOptions:
     formats: tuple[str, ...]
     title: str | None
     grid_g_per_kwh: float | None
+    base: tuple[Path, ...]  # to compare with
     force: bool
 
 

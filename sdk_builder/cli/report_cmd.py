@@ -34,7 +34,13 @@ FORMATS = ("html", "md", "csv", "png", "svg")
     metavar="G/KWH",
     help="Carbon intensity of the grid, for CO₂e.  [default: the world's mean of 2024]",
 )
-@click.option("--force", is_flag=True, help="Replace a folder that is not a report.")
+@click.option(
+    "--base",
+    type=PATH,
+    multiple=True,
+    help="Results, or a folder of them, to compare with; may be repeated.",
+)
+@click.option("--force", is_flag=True, help="Write into a folder that holds other things, too.")
 @command_options
 def report(
     invocation: Invocation,
@@ -44,6 +50,7 @@ def report(
     formats: tuple[str, ...],
     title: str | None,
     grid_g_per_kwh: float | None,
+    base: tuple[Path, ...],
     force: bool,
 ) -> None:
     """Make tables and plots from RESULTS: result files of `shakti-sdk bench`, or folders of them.
@@ -51,7 +58,7 @@ def report(
     The page is one file that opens offline. Every figure shows its spread and its number of
     samples; invalid samples are listed and enter none of them.
     """
-    options = ReportOptions(results, output, formats or FORMATS, title, grid_g_per_kwh, force)
+    options = ReportOptions(results, output, formats or FORMATS, title, grid_g_per_kwh, base, force)
     made = invocation.library.report(options, invocation.steps())
     files = [{"file": str(path), "size_bytes": path.stat().st_size} for path in made.paths]
     text = "\n".join(f"{path}  {human_bytes(path.stat().st_size)}" for path in made.paths)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from sdk_builder.benchmark.energy import Energy, NotMeasured, co2e_g_per_million_tokens
 from sdk_builder.benchmark.protocol import Case
 from sdk_builder.benchmark.records import Sample
 from sdk_builder.benchmark.statistics import Summary
+from sdk_builder.device.conditions import Conditions
 from sdk_builder.report.dataset import CaseSamples, Dataset, Result, unit_of
 from sdk_builder.report.numbers import energy_of, summary_of
 
@@ -147,8 +148,8 @@ def _of_case(
     return Field(name, unit, kind, meaning, lambda row: get(case_of(row)))
 
 
-# Of a sample's conditions, which belong to the device room: their type has no name here.
-_LOOK: tuple[tuple[str, str, Type, str, Callable[[Any], Value]], ...] = (
+# Of a look at the conditions around a sample.
+_LOOK: tuple[tuple[str, str, Type, str, Callable[[Conditions], Value]], ...] = (
     ("thermal_status", "", "integer", "Android's, 0 none to 6", lambda c: c.thermal_status),
     (
         "battery_temperature_c",
@@ -181,10 +182,12 @@ _LOOK: tuple[tuple[str, str, Type, str, Callable[[Any], Value]], ...] = (
 )
 
 
-def _looks(prefix: str, words: str, look_of: Callable[[Sample], Any]) -> Iterator[Field[SampleRow]]:
+def _looks(
+    prefix: str, words: str, look_of: Callable[[Sample], Conditions]
+) -> Iterator[Field[SampleRow]]:
     for name, unit, kind, meaning, get in _LOOK:
 
-        def value(row: SampleRow, get: Callable[[Any], Value] = get) -> Value:
+        def value(row: SampleRow, get: Callable[[Conditions], Value] = get) -> Value:
             return get(look_of(row.sample))
 
         yield Field(f"{prefix}_{name}", unit, kind, f"{meaning}, {words}", value)

@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "training": BASE | {"models", "quantization", "evaluation"},
     "device": BASE | {"bundle", "findings"},
     "benchmark": BASE | {"bundle", "device", "runtime"},
-    "report": BASE | {"benchmark"},
+    "report": BASE | {"benchmark", "device"},
     "app": BASE | {"bundle", "device"},
     "catalogue": BASE | {"models", "quantization"},
     "doctor": BASE | {"findings"},

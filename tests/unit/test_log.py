@@ -156,6 +156,18 @@ def test_terminal_shows_a_bar_for_a_long_step_only(clock, monkeypatch):
     os.close(screen)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_terminal_shows_what_a_step_is_at_and_then_its_title(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    screen, terminal = os.openpty()
+    with os.fdopen(terminal, "w") as stream:
+        with Steps(stream=stream).step("Round 1") as step:
+            step.say("decode-128")
+            assert "decode-128" in read_until(screen, "Round 1: decode-128")
+        assert "Round 1: " not in read_until(screen, "✓").rpartition("✓")[2]
+    os.close(screen)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

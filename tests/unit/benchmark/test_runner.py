@@ -227,6 +227,9 @@ class Reconnecting:
     def progress(self, task: int, done: float, total: float) -> None:
         pass
 
+    def at(self, task: int, text: str) -> None:
+        pass
+
     def end(self, task: int) -> None:
         pass
 
