@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from sdk_builder.benchmark import protocol
+from sdk_builder.benchmark.output import parse_output
 from sdk_builder.benchmark.protocol import RoundPlan
-from sdk_builder.benchmark.records import RuntimeFacts
+from sdk_builder.benchmark.records import RoundEnd, RuntimeFacts
 from sdk_builder.benchmark.subject import Subject, bundle_identity
 from sdk_builder.benchmark.target import Progress
 from sdk_builder.bundle.reader import Bundle
@@ -147,6 +148,7 @@ class PhoneTarget:
         )
         files.remove(self.phone, path)
         self._require_end(outcome, since)
+        self._require_record(plan, outcome)
 
     def output(self, plan: RoundPlan) -> bytes:
         """What the app wrote. One that still runs, unwatched, is stopped: it would write on."""
@@ -169,6 +171,19 @@ class PhoneTarget:
                 f"The app on {self.phone.serial} ended before it was done"
                 + (f": {outcome.reason}" if outcome.reason else "."),
                 logcat.tail(self.phone, since, protocol.PACKAGE),
+                serial=self.phone.serial,
+            )
+
+    def _require_record(self, plan: RoundPlan, outcome: InstrumentOutcome) -> None:
+        """Raise for an app that failed and could not even write that into its results."""
+        if outcome.results[protocol.KEY_STATUS] != "failed":
+            return
+        written = parse_output(self.output(plan), plan).lines
+        if not any(isinstance(line, RoundEnd) for line in written):
+            said = outcome.results.get(protocol.KEY_MESSAGE, "").strip() or "it gives no reason"
+            raise AppCrashedError(
+                f"The app on {self.phone.serial} could not write its results: {said}",
+                "Free some space on the phone, then try again.",
                 serial=self.phone.serial,
             )
 

@@ -222,7 +222,7 @@ class _Runner:
                 raise_if_final(failure, self._target.facts.id)
         self._idle_attempts = 0 if gained else self._idle_attempts + 1
         if self._idle_attempts >= self._limits.attempts_without_progress:
-            raise self._incomplete(round_number) from error
+            raise self._incomplete(round_number, error) from error
 
     def _run_round(self, plan: RoundPlan, step: Step) -> ShaktiError | None:
         """Run the round and merge its lines; the error, if it is one that may pass.
@@ -331,14 +331,15 @@ class _Runner:
         if self._stop.is_set():
             raise Interrupted("Stopped.", SAME_AGAIN)
 
-    def _incomplete(self, round_number: int) -> IncompleteRunError:
+    def _incomplete(self, round_number: int, error: ShaktiError | None) -> IncompleteRunError:
         missing = ", ".join(case.id for case in self._results.missing(round_number))
         reasons = outcome_of(self._file.path, self._results).reasons
-        why = f" The last reason: {reasons[-1]}." if reasons else ""
+        why = f" The last reason: {reasons[-1].rstrip('.')}." if reasons else ""
+        log = f"{error.hint}\n" if error else ""  # of an app that crashed
         return IncompleteRunError(
             f"{self._target.facts.id}: {self._limits.attempts_without_progress} attempts in a row "
             f"gave no sample; round {round_number + 1} misses {missing}.{why}",
-            SAME_AGAIN,
+            log + SAME_AGAIN,
             serial=self._target.facts.id,
         )
 

@@ -130,9 +130,12 @@ def _appending(path: Path) -> Iterator[Callable[[Line], None]]:
             file.flush()
             os.fsync(file.fileno())
 
-    with file:
+    try:
         _end_torn_line(file)
         yield write
+    finally:
+        with output_errors(path):  # it may still hold what found no room
+            file.close()
 
 
 def _end_torn_line(file: BinaryIO) -> None:

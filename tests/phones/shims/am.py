@@ -1,0 +1,172 @@
+"""`am` of a stand-in phone: starts the app and prints what Android prints about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.phones.shims.state import (
+    INSTRUMENTATION,
+    PACKAGE,
+    RESULTS_DIR,
+    InstalledApp,
+    PhoneFolder,
+    State,
+)
+
+POLL_S = 0.02
+
+
+def am(phone: PhoneFolder, arguments: list[str]) -> int:
+    """Do what `am` was asked for; its exit code."""
+    command, *rest = arguments or [""]
+    if command == "force-stop":
+        if rest == [PACKAGE]:
+            stop_app(phone)
+        return 0
+    if command == "start":
+        return _say(f"Starting: Intent {{ {' '.join(rest)} }}")
+    if command == "instrument":
+        return _instrument(phone, rest)
+    sys.stderr.write(f"Unknown command: {command}\n")
+    return 255
+
+
+def app_pid(phone: PhoneFolder) -> int | None:
+    """The app's process, where it runs."""
+    try:
+        pid = int((phone.app / "pid").read_text())
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (OSError, ValueError):
+        return None
+    return None if status.rpartition(")")[2].split()[0] == "Z" else pid
+
+
+def stop_app(phone: PhoneFolder) -> None:
+    """Kill the app, as Android does: at once, with everything it started."""
+    pid = app_pid(phone)
+    if pid is None:
+        return
+    os.killpg(pid, signal.SIGKILL)
+    while app_pid(phone) is not None:
+        time.sleep(POLL_S / 10)
+    phone.keep_outputs()
+
+
+def _instrument(phone: PhoneFolder, arguments: list[str]) -> int:
+    extras: dict[str, str] = {}
+    component = ""
+    words = iter(arguments)
+    for word in words:
+        if word == "-e":
+            key = next(words)
+            extras[key] = next(words)
+        elif not word.startswith("-"):
+            component = word
+    state = phone.read()
+    if state.app is None or not state.app.instrumented or component != INSTRUMENTATION:
+        return _unknown(component)
+    stop_app(phone)  # an instrumentation begins with a new process
+    if extras.get("action") == "describe":
+        return _describe(state.app)
+    if extras.get("action") == "run" and "plan" in extras:
+        return _run(phone, state, Path(extras["plan"]))
+    _result("shakti_status", "failed")
+    _result("shakti_message", "action must be describe or run")
+    return _code(-1)
+
+
+def _unknown(component: str) -> int:
+    package, _, name = component.partition("/")
+    info = f"ComponentInfo{{{package}/{package + name if name.startswith('.') else name}}}"
+    _say(
+        "INSTRUMENTATION_STATUS: id=ActivityManagerService",
+        f"INSTRUMENTATION_STATUS: Error=Unable to find instrumentation info for: {info}",
+        "INSTRUMENTATION_STATUS_CODE: -1",
+    )
+    sys.stderr.write(
+        f"android.util.AndroidException: INSTRUMENTATION_FAILED: {component}\n"
+        "\tat com.android.commands.am.Instrument.run(Instrument.java:543)\n"
+    )
+    return 1
+
+
+def _describe(app: InstalledApp) -> int:
+    _result("shakti_protocol", app.protocol)
+    _result("shakti_app_version", app.version)
+    _result("shakti_runtime", "executorch")
+    _result("shakti_runtime_version", app.runtime_version)
+    _result("shakti_threads_settable", str(app.threads_settable).lower())
+    _result("shakti_results_dir", RESULTS_DIR)
+    return _code(-1)
+
+
+def _run(phone: PhoneFolder, state: State, plan: Path) -> int:
+    for name in ("progress", "ended.json"):
+        (phone.app / name).unlink(missing_ok=True)
+    (phone.app / "progress").touch()
+    app = subprocess.Popen(
+        [sys.executable, "-m", "tests.phones.shims.app", str(plan)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # it belongs to the system, not to adb's shell
+    )
+    (phone.app / "pid").write_text(str(app.pid))
+    try:
+        with (phone.app / "progress").open(encoding="utf-8") as progress:
+            running = True
+            while running:
+                running = app.poll() is None
+                _tell(progress.read())
+                time.sleep(POLL_S if running else 0)
+        return _report(phone)
+    except BrokenPipeError:  # adb has hung up
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # for what is still to be flushed
+        if not state.app_outlives_shell:
+            stop_app(phone)
+        return 1
+
+
+def _tell(lines: str) -> None:
+    for line in lines.splitlines():
+        done, total, case = line.split("\t")
+        _say(
+            f"INSTRUMENTATION_STATUS: shakti_done={done}",
+            f"INSTRUMENTATION_STATUS: shakti_total={total}",
+            f"INSTRUMENTATION_STATUS: shakti_now={case}",
+            "INSTRUMENTATION_STATUS_CODE: 0",
+        )
+
+
+def _report(phone: PhoneFolder) -> int:
+    ended = phone.app / "ended.json"
+    if not ended.is_file():  # killed before it could say anything
+        _say("INSTRUMENTATION_RESULT: shortMsg=Process crashed.")
+        return _code(0)
+    said: dict[str, str] = json.loads(ended.read_text(encoding="utf-8"))
+    _result("shakti_status", said["status"])
+    if said["message"]:
+        _result("shakti_message", said["message"])
+    return _code(-1)
+
+
+def _result(key: str, value: str) -> None:
+    _say(f"INSTRUMENTATION_RESULT: {key}={value}")
+
+
+def _code(code: int) -> int:
+    """am says 0 to the shell even where the app crashed."""
+    return _say(f"INSTRUMENTATION_CODE: {code}")
+
+
+def _say(*lines: str) -> int:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
+    return 0
