@@ -13,14 +13,14 @@ from pathlib import Path
 
 import yaml
 
-from sdk_builder.benchmark.host import HostTarget
-from sdk_builder.benchmark.phone import PhoneTarget
+from sdk_builder.benchmark.analysis.summary import case_rows
 from sdk_builder.benchmark.plans import make_plan
 from sdk_builder.benchmark.results import read_results
 from sdk_builder.benchmark.runner import run_benchmark
 from sdk_builder.benchmark.subject import subject_of
-from sdk_builder.benchmark.summary import case_rows
 from sdk_builder.benchmark.target import Target
+from sdk_builder.benchmark.targets.host import HostTarget
+from sdk_builder.benchmark.targets.phone import PhoneTarget
 from sdk_builder.bundle import Bundle
 from sdk_builder.device.adb_server import ServerAdb
 from sdk_builder.device.discovery import choose

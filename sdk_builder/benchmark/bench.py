@@ -12,19 +12,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
+from sdk_builder.benchmark.analysis.summary import CaseRow, case_rows, peak_memory_bytes
 from sdk_builder.benchmark.fleet import Job, run_fleet
-from sdk_builder.benchmark.host import WORK_FOLDER, HostTarget
-from sdk_builder.benchmark.host_conditions import read_conditions
-from sdk_builder.benchmark.host_facts import read_facts
-from sdk_builder.benchmark.peer import LlamaBench, LlamaBenchTarget, peer_plan
-from sdk_builder.benchmark.phone import PhoneTarget
 from sdk_builder.benchmark.plans import auto_threads, make_plan, quick_plan
 from sdk_builder.benchmark.protocol import Plan
 from sdk_builder.benchmark.results import read_results
 from sdk_builder.benchmark.runner import Limits, Outcome, new_run, run_benchmark
 from sdk_builder.benchmark.subject import Subject, subject_of
-from sdk_builder.benchmark.summary import CaseRow, case_rows, peak_memory_bytes
 from sdk_builder.benchmark.target import Target
+from sdk_builder.benchmark.targets.host import WORK_FOLDER, HostTarget
+from sdk_builder.benchmark.targets.host_conditions import read_conditions
+from sdk_builder.benchmark.targets.host_facts import read_facts
+from sdk_builder.benchmark.targets.llama_cpp import LlamaBench, LlamaBenchTarget, peer_plan
+from sdk_builder.benchmark.targets.phone import PhoneTarget
 from sdk_builder.bundle.checks import check_files
 from sdk_builder.bundle.reader import COPY_AGAIN, Bundle
 from sdk_builder.device.adb import Adb, AdbPhone

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sdk_builder.benchmark.comparison import Measured
+from sdk_builder.benchmark.analysis.comparison import Measured
 from sdk_builder.benchmark.results import read_results
 from sdk_builder.errors import InputError
 

@@ -17,7 +17,6 @@ from io import FileIO
 from pathlib import Path
 from types import TracebackType
 
-from sdk_builder.benchmark.locks import try_lock
 from sdk_builder.benchmark.protocol import Case
 from sdk_builder.benchmark.records import (
     Failure,
@@ -30,6 +29,7 @@ from sdk_builder.benchmark.records import (
     decode_line,
     encode_line,
 )
+from sdk_builder.benchmark.worker.locks import try_lock
 from sdk_builder.errors import (
     InputError,
     OutputError,

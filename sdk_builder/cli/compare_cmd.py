@@ -14,7 +14,7 @@ from sdk_builder.cli.output import table
 from sdk_builder.errors import InconclusiveError, RegressionFound
 
 if TYPE_CHECKING:
-    from sdk_builder.benchmark.comparison import CaseComparison, Comparison
+    from sdk_builder.benchmark.analysis.comparison import CaseComparison, Comparison
 
 WORDS = {
     "regression": "SLOWER",

@@ -32,7 +32,7 @@ from sdk_builder.errors import UsageError
 from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
-    from sdk_builder.benchmark.comparison import Comparison
+    from sdk_builder.benchmark.analysis.comparison import Comparison
     from sdk_builder.catalogue import Entry
     from sdk_builder.device.adb import Adb
     from sdk_builder.findings import Finding
@@ -131,7 +131,7 @@ class InstalledLibrary:
 
     def report(self, options: ReportOptions, steps: Steps) -> Written:
         """Make a report."""
-        from sdk_builder.benchmark.energy import DEFAULT_GRID_G_PER_KWH
+        from sdk_builder.benchmark.analysis.energy import DEFAULT_GRID_G_PER_KWH
         from sdk_builder.benchmark.result_sets import result_files
 
         files = result_files(options.results)
@@ -153,7 +153,7 @@ class InstalledLibrary:
 
     def compare(self, options: CompareOptions) -> Comparison:
         """Test whether one measurement is slower than another."""
-        from sdk_builder.benchmark.comparison import compare, parse_margin
+        from sdk_builder.benchmark.analysis.comparison import compare, parse_margin
         from sdk_builder.benchmark.result_sets import measured
 
         spread = options.run_to_run_sd

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
-    from sdk_builder.benchmark.comparison import Comparison
+    from sdk_builder.benchmark.analysis.comparison import Comparison
     from sdk_builder.bundle.manifest import Manifest
     from sdk_builder.catalogue import Entry
     from sdk_builder.device.facts import DeviceFacts

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from sdk_builder.benchmark.energy import Energy, NotMeasured, co2e_g_per_million_tokens
+from sdk_builder.benchmark.analysis.energy import Energy, NotMeasured, co2e_g_per_million_tokens
+from sdk_builder.benchmark.analysis.statistics import Summary
 from sdk_builder.benchmark.protocol import Case
 from sdk_builder.benchmark.records import Sample
-from sdk_builder.benchmark.statistics import Summary
 from sdk_builder.device.conditions import Conditions
 from sdk_builder.report.dataset import CaseSamples, Dataset, Result, unit_of
 from sdk_builder.report.numbers import energy_of, summary_of

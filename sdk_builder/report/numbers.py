@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from sdk_builder.benchmark.energy import Energy, NotMeasured, energy_per_token
-from sdk_builder.benchmark.statistics import Summary, summarize
+from sdk_builder.benchmark.analysis.energy import Energy, NotMeasured, energy_per_token
+from sdk_builder.benchmark.analysis.statistics import Summary, summarize
 from sdk_builder.report.dataset import CaseSamples, Result, case_order
 
 MIB = 1024 * 1024

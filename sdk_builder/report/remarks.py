@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sdk_builder.benchmark.energy import DEFAULT_GRID_G_PER_KWH, GRID_SOURCE
+from sdk_builder.benchmark.analysis.energy import DEFAULT_GRID_G_PER_KWH, GRID_SOURCE
 from sdk_builder.benchmark.records import Sample
 from sdk_builder.report.content import Provenance, Warned
 from sdk_builder.report.dataset import Dataset, Result

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sdk_builder.benchmark.comparison import CaseComparison, Measured, compare
-from sdk_builder.benchmark.energy import NotMeasured
-from sdk_builder.benchmark.statistics import median
+from sdk_builder.benchmark.analysis.comparison import CaseComparison, Measured, compare
+from sdk_builder.benchmark.analysis.energy import NotMeasured
+from sdk_builder.benchmark.analysis.statistics import median
 from sdk_builder.errors import InputError
 from sdk_builder.report import paper
 from sdk_builder.report.content import Cell, Column, Table

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from sdk_builder.benchmark.energy import DEFAULT_GRID_G_PER_KWH
+from sdk_builder.benchmark.analysis.energy import DEFAULT_GRID_G_PER_KWH
 from sdk_builder.errors import (
     TargetExistsError,
     ToolchainError,

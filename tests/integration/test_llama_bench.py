@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sdk_builder.benchmark.host_conditions import read_conditions
 from sdk_builder.benchmark.output import parse_output
-from sdk_builder.benchmark.peer import LlamaBench, LlamaBenchTarget
 from sdk_builder.benchmark.protocol import Case, Gate, RoundPlan, WarmUp
 from sdk_builder.benchmark.records import RoundEnd, Sample
+from sdk_builder.benchmark.targets.host_conditions import read_conditions
+from sdk_builder.benchmark.targets.llama_cpp import LlamaBench, LlamaBenchTarget
 from sdk_builder.device.facts import DeviceFacts
 from sdk_builder.errors import InputError
 from sdk_builder.models.gguf_file import read_gguf

@@ -262,7 +262,7 @@ def test_garbage_among_the_results_costs_nothing_else(lab, phone: Phone, bundle,
 def test_an_app_that_falls_silent_is_given_up_and_the_rest_is_measured(
     lab, phone: Phone, bundle, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("sdk_builder.benchmark.phone.SILENCE_HEARTBEATS", 1)  # 5 s, not 30
+    monkeypatch.setattr("sdk_builder.benchmark.targets.phone.SILENCE_HEARTBEATS", 1)  # 5 s, not 30
     set_faults(phone, Fault("stall", at_case=2))
     ended = bench(bundle, tmp_path, phone.serial)
     assert ended.code == 0, ended.said

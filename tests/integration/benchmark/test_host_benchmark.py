@@ -12,13 +12,13 @@ from statistics import median
 import pytest
 
 from sdk_builder import Bundle
-from sdk_builder.benchmark.engines import ExecutorchBench, golden_answers, golden_is_wrong
-from sdk_builder.benchmark.host import HostTarget
 from sdk_builder.benchmark.plans import OPEN_GATE, make_plan
 from sdk_builder.benchmark.protocol import Case
 from sdk_builder.benchmark.results import Results, read_results
 from sdk_builder.benchmark.runner import run_benchmark
 from sdk_builder.benchmark.subject import subject_of
+from sdk_builder.benchmark.targets.host import HostTarget
+from sdk_builder.benchmark.worker.engines import ExecutorchBench, golden_answers, golden_is_wrong
 from sdk_builder.bundle.manifest import GoldenPrompt
 from sdk_builder.log import Steps
 from sdk_builder.verify.golden import check_golden

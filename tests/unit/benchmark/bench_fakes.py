@@ -11,7 +11,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sdk_builder import Bundle
-from sdk_builder.benchmark.artificial import ArtificialBench, ArtificialSpec
 from sdk_builder.benchmark.protocol import KINDS, Case, Gate, Plan, RoundPlan, WarmUp
 from sdk_builder.benchmark.records import (
     BundleFacts,
@@ -25,9 +24,10 @@ from sdk_builder.benchmark.records import (
     Sample,
     encode_line,
 )
-from sdk_builder.benchmark.round import Round
 from sdk_builder.benchmark.subject import Subject
 from sdk_builder.benchmark.target import Progress
+from sdk_builder.benchmark.worker.artificial import ArtificialBench, ArtificialSpec
+from sdk_builder.benchmark.worker.round import Round
 from sdk_builder.bundle.writer import BundleWriter
 from sdk_builder.device.conditions import Conditions
 from sdk_builder.device.facts import DeviceFacts

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from sdk_builder.benchmark.host import WORK_FOLDER, HostTarget
-from sdk_builder.benchmark.host_facts import read_facts
 from sdk_builder.benchmark.plans import auto_threads
 from sdk_builder.benchmark.records import RoundStart
 from sdk_builder.benchmark.results import read_results
 from sdk_builder.benchmark.runner import Limits, run_benchmark
 from sdk_builder.benchmark.subject import subject_of
+from sdk_builder.benchmark.targets.host import WORK_FOLDER, HostTarget
+from sdk_builder.benchmark.targets.host_facts import read_facts
 from sdk_builder.errors import IncompleteRunError
 from sdk_builder.log import Steps
 from tests.unit.benchmark.bench_fakes import RUNTIME, make_bundle, plan_of

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from sdk_builder.benchmark.artificial import ArtificialBench, ArtificialSpec
-from sdk_builder.benchmark.engines import golden_answers, golden_is_wrong
-from sdk_builder.benchmark.measure import Meter
 from sdk_builder.benchmark.protocol import Case, WarmUp, bench_token
+from sdk_builder.benchmark.worker.artificial import ArtificialBench, ArtificialSpec
+from sdk_builder.benchmark.worker.engines import golden_answers, golden_is_wrong
+from sdk_builder.benchmark.worker.measure import Meter
 from sdk_builder.bundle.manifest import GoldenPrompt
 from sdk_builder.errors import SessionError
 from tests.unit.bundle.samples import sample_manifest

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sdk_builder.benchmark.artificial import ArtificialSpec
 from sdk_builder.benchmark.protocol import Case
 from sdk_builder.benchmark.records import Sample
 from sdk_builder.benchmark.results import ResultFile, read_results
 from sdk_builder.benchmark.runner import SAME_AGAIN, Limits, new_run, run_benchmark
 from sdk_builder.benchmark.subject import subject_of
 from sdk_builder.benchmark.verdicts import cause_of
+from sdk_builder.benchmark.worker.artificial import ArtificialSpec
 from sdk_builder.errors import (
     AppCrashedError,
     DeviceLostError,

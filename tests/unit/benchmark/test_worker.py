@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from sdk_builder.benchmark.artificial import CRASH_CODE
-from sdk_builder.benchmark.host_conditions import (
-    peak_memory_bytes,
-    read_conditions,
-    scripted_conditions,
-)
 from sdk_builder.benchmark.output import parse_output
 from sdk_builder.benchmark.plans import round_plan
 from sdk_builder.benchmark.protocol import Case, RoundPlan
 from sdk_builder.benchmark.records import Failure, RoundEnd, RoundStart, Sample
 from sdk_builder.benchmark.subject import program_check
+from sdk_builder.benchmark.targets.host_conditions import (
+    peak_memory_bytes,
+    read_conditions,
+    scripted_conditions,
+)
+from sdk_builder.benchmark.worker.artificial import CRASH_CODE
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import InputError
 from tests.unit.benchmark.bench_fakes import RUN_ID, make_bundle, plan_of
@@ -251,7 +251,7 @@ def test_this_machines_conditions_are_plausible():
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_peak_memory_grows_by_what_is_taken():
     code = (
-        "from sdk_builder.benchmark.host_conditions import peak_memory_bytes as peak\n"
+        "from sdk_builder.benchmark.targets.host_conditions import peak_memory_bytes as peak\n"
         "before = peak(); data = bytearray(b'x' * (64 * 2**20)); print(peak() - before)"
     )
     done = subprocess.run(

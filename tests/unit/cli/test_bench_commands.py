@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdk_builder.benchmark.analysis.summary import CaseRow
 from sdk_builder.benchmark.bench import Benched
-from sdk_builder.benchmark.fake_app import FakeBenchApp
-from sdk_builder.benchmark.summary import CaseRow
+from sdk_builder.benchmark.targets.fake_app import FakeBenchApp
 from sdk_builder.cli.arguments import COUNTS, parse_threads
 from sdk_builder.cli.library import BenchOptions, PeerOptions, ReportOptions
 from sdk_builder.device.fake import FakeAdb, FakePhone

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdk_builder.benchmark.energy import DEFAULT_GRID_G_PER_KWH
+from sdk_builder.benchmark.analysis.energy import DEFAULT_GRID_G_PER_KWH
 from sdk_builder.benchmark.records import Line
 from sdk_builder.report.fields import (
     CASE_FIELDS,

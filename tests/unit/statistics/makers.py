@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sdk_builder.benchmark.comparison import Measured
+from sdk_builder.benchmark.analysis.comparison import Measured
 from sdk_builder.benchmark.protocol import PROTOCOL, Case, Plan
 from sdk_builder.benchmark.records import BundleFacts, Run, RuntimeFacts, Sample
 from sdk_builder.device.conditions import Conditions

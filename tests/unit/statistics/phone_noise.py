@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdk_builder.benchmark.comparison import RUN_TO_RUN_SD
-from sdk_builder.benchmark.shift import Offset, p_values, rank_sum_distribution
+from sdk_builder.benchmark.analysis.comparison import RUN_TO_RUN_SD
+from sdk_builder.benchmark.analysis.shift import Offset, p_values, rank_sum_distribution
 
 ALPHA = 0.05
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdk_builder.benchmark.comparison import (
+from sdk_builder.benchmark.analysis.comparison import (
     RUN_TO_RUN_SD,
     Comparison,
     Measured,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdk_builder.benchmark.energy import (
+from sdk_builder.benchmark.analysis.energy import (
     DEFAULT_GRID_G_PER_KWH,
     Energy,
     NotMeasured,

@@ -10,8 +10,8 @@ import math
 import numpy as np
 import pytest
 
-from sdk_builder.benchmark.comparison import POWER, RUN_TO_RUN_SD, compare
-from sdk_builder.benchmark.shift import Offset, ShiftTest
+from sdk_builder.benchmark.analysis.comparison import POWER, RUN_TO_RUN_SD, compare
+from sdk_builder.benchmark.analysis.shift import Offset, ShiftTest
 from tests.unit.statistics.makers import DECODE, measured
 from tests.unit.statistics.phone_noise import ALPHA, Phone, any_alarm, found_share, p_slower
 

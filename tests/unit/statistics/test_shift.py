@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdk_builder.benchmark.shift import (
+from sdk_builder.benchmark.analysis.shift import (
     Offset,
     ShiftTest,
     holm,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdk_builder.benchmark.statistics import (
+from sdk_builder.benchmark.analysis.statistics import (
     MAD_TO_SD,
     bootstrap_coverage,
     median,

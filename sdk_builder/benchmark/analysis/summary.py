@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sdk_builder.benchmark.analysis.statistics import median, spread
 from sdk_builder.benchmark.protocol import Case
 from sdk_builder.benchmark.records import Sample
 from sdk_builder.benchmark.results import Results
-from sdk_builder.benchmark.statistics import median, spread
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 For tests of scripts that benchmark phones::
 
-    from sdk_builder.benchmark.fake_app import FakeBenchApp
+    from sdk_builder.benchmark.targets.fake_app import FakeBenchApp
     from sdk_builder.device.fake import FakeAdb, FakePhone
 
     phone = FakePhone("R5CT1", properties={...})
@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdk_builder.benchmark import protocol
-from sdk_builder.benchmark.artificial import ArtificialBench, ArtificialSpec
 from sdk_builder.benchmark.protocol import RoundPlan
 from sdk_builder.benchmark.records import Line, encode_line
-from sdk_builder.benchmark.round import Round
 from sdk_builder.benchmark.target import Progress
+from sdk_builder.benchmark.worker.artificial import ArtificialBench, ArtificialSpec
+from sdk_builder.benchmark.worker.round import Round
 from sdk_builder.device.conditions import Conditions, utc_now
 from sdk_builder.device.fake import Call, FakeApp, FakePhone, NoSpace, Reply
 from sdk_builder.device.fake_commands import COMMANDS

@@ -21,15 +21,15 @@ from typing import BinaryIO, TypeVar
 
 from pydantic import ValidationError
 
-from sdk_builder.benchmark import artificial as artificial_engine
-from sdk_builder.benchmark.artificial import ArtificialBench, ArtificialSpec
-from sdk_builder.benchmark.engines import BenchEngine, ExecutorchBench
-from sdk_builder.benchmark.host_conditions import read_conditions, scripted_conditions
-from sdk_builder.benchmark.locks import try_lock
 from sdk_builder.benchmark.protocol import RoundPlan
 from sdk_builder.benchmark.records import Line, encode_line
-from sdk_builder.benchmark.round import Round
 from sdk_builder.benchmark.target import Progress
+from sdk_builder.benchmark.targets.host_conditions import read_conditions, scripted_conditions
+from sdk_builder.benchmark.worker import artificial as artificial_engine
+from sdk_builder.benchmark.worker.artificial import ArtificialBench, ArtificialSpec
+from sdk_builder.benchmark.worker.engines import BenchEngine, ExecutorchBench
+from sdk_builder.benchmark.worker.locks import try_lock
+from sdk_builder.benchmark.worker.round import Round
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.bundle.record import Record
 from sdk_builder.errors import InputError, OutputError, ShaktiError, output_errors
@@ -196,7 +196,3 @@ def _parser() -> argparse.ArgumentParser:
         "it is read anew for each look",
     )
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sdk_builder.benchmark.engines import BenchEngine
 from sdk_builder.benchmark.protocol import Case, WarmUp, bench_token
+from sdk_builder.benchmark.worker.engines import BenchEngine
 from sdk_builder.bundle.manifest import Manifest
 
 

@@ -13,15 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdk_builder.benchmark.gguf_header import GgufFacts, read_gguf_facts
 from sdk_builder.benchmark.output import parse_output
-from sdk_builder.benchmark.peer import (
-    BenchRow,
-    LlamaBench,
-    LlamaBenchTarget,
-    parse_rows,
-    peer_plan,
-)
 from sdk_builder.benchmark.protocol import Case, Gate, Plan, RoundPlan, WarmUp
 from sdk_builder.benchmark.records import (
     Failure,
@@ -32,11 +24,19 @@ from sdk_builder.benchmark.records import (
     decode_line,
 )
 from sdk_builder.benchmark.target import Progress, Target
+from sdk_builder.benchmark.targets.gguf_header import GgufFacts, read_gguf_facts
+from sdk_builder.benchmark.targets.llama_cpp import (
+    BenchRow,
+    LlamaBench,
+    LlamaBenchTarget,
+    parse_rows,
+    peer_plan,
+)
 from sdk_builder.device.conditions import Conditions
 from sdk_builder.device.facts import DeviceFacts
 from sdk_builder.errors import InputError, ToolchainError, UsageError
 from sdk_builder.log import Steps
-from tests.unit.statistics.llama_bench_stand_in import install
+from tests.unit.benchmark.llama_bench_stand_in import install
 from tests.unit.statistics.makers import DECODE, LOAD, PREFILL, look
 
 MACHINE = DeviceFacts(kind="host", id="here", model="this machine")

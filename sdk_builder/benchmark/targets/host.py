@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
-from sdk_builder.benchmark.host_conditions import read_conditions
-from sdk_builder.benchmark.host_facts import read_facts
 from sdk_builder.benchmark.protocol import PROTOCOL, RoundPlan
 from sdk_builder.benchmark.records import RuntimeFacts
 from sdk_builder.benchmark.subject import Subject
 from sdk_builder.benchmark.target import Progress
-from sdk_builder.benchmark.worker import LOCK_NAME, locked
+from sdk_builder.benchmark.targets.host_conditions import read_conditions
+from sdk_builder.benchmark.targets.host_facts import read_facts
+from sdk_builder.benchmark.worker.process import LOCK_NAME, locked
 from sdk_builder.device.conditions import Conditions
 from sdk_builder.device.facts import DeviceFacts
 from sdk_builder.errors import (
@@ -31,7 +31,7 @@ from sdk_builder.log import Steps
 from sdk_builder.process import stream
 
 WORK_FOLDER = ".shakti-bench"  # beside the result file
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 def executorch_facts() -> RuntimeFacts:

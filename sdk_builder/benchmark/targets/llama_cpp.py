@@ -19,7 +19,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sdk_builder.benchmark.gates import closed_reason
-from sdk_builder.benchmark.gguf_header import GgufFacts, read_gguf_facts
 from sdk_builder.benchmark.protocol import PROTOCOL, Case, Plan, ProgramCheck, RoundPlan
 from sdk_builder.benchmark.records import (
     BundleFacts,
@@ -33,7 +32,8 @@ from sdk_builder.benchmark.records import (
 )
 from sdk_builder.benchmark.subject import Subject
 from sdk_builder.benchmark.target import Progress
-from sdk_builder.benchmark.worker import locked
+from sdk_builder.benchmark.targets.gguf_header import GgufFacts, read_gguf_facts
+from sdk_builder.benchmark.worker.process import locked
 from sdk_builder.bundle.reader import file_chunks, sha256_of
 from sdk_builder.bundle.record import Count, Positive
 from sdk_builder.device.conditions import Conditions, utc_now

@@ -19,9 +19,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sdk_builder.benchmark.protocol import Case
-from sdk_builder.benchmark.records import Run, Sample
-from sdk_builder.benchmark.shift import (
+from sdk_builder.benchmark.analysis.shift import (
     ROUNDING,
     Offset,
     ShiftTest,
@@ -29,7 +27,9 @@ from sdk_builder.benchmark.shift import (
     sizes_needed,
     smallest_p,
 )
-from sdk_builder.benchmark.statistics import CONFIDENCE, MAD_TO_SD, median
+from sdk_builder.benchmark.analysis.statistics import CONFIDENCE, MAD_TO_SD, median
+from sdk_builder.benchmark.protocol import Case
+from sdk_builder.benchmark.records import Run, Sample
 from sdk_builder.errors import InconclusiveError, InputError, RegressionFound, UsageError
 
 MARGIN = 0.03

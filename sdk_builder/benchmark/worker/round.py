@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from sdk_builder.benchmark.engines import BenchEngine, golden_answers, golden_is_wrong
 from sdk_builder.benchmark.gates import closed_reason
-from sdk_builder.benchmark.host_conditions import peak_memory_bytes
-from sdk_builder.benchmark.measure import Meter, Timing
 from sdk_builder.benchmark.protocol import Case, RoundPlan
 from sdk_builder.benchmark.records import Failure, Golden, Line, RoundEnd, RoundStart, Sample
 from sdk_builder.benchmark.target import Progress
+from sdk_builder.benchmark.targets.host_conditions import peak_memory_bytes
+from sdk_builder.benchmark.worker.engines import BenchEngine, golden_answers, golden_is_wrong
+from sdk_builder.benchmark.worker.measure import Meter, Timing
 from sdk_builder.bundle.reader import Bundle, sha256_of
 from sdk_builder.device.conditions import Conditions, utc_now
 from sdk_builder.errors import ShaktiError

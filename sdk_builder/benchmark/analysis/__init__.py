@@ -1,0 +1,1 @@
+"""What samples amount to: medians, comparisons, energy. Pure functions."""

@@ -1,0 +1,1 @@
+"""Where a benchmark runs: phones, this machine, a peer on this machine."""

@@ -1,0 +1,1 @@
+"""The measuring process: the reference for what the app does on a phone."""
