@@ -26,6 +26,7 @@ from sdk_builder.benchmark.verdicts import PASSING, cause_of, raise_if_final
 from sdk_builder.device.conditions import Conditions, utc_now
 from sdk_builder.errors import (
     DeviceError,
+    GateClosedError,
     IncompleteRunError,
     Interrupted,
     ShaktiError,
@@ -251,6 +252,8 @@ class _Runner:
         if not isinstance(failed, PASSING):
             raise failed
         self._steps.warn(f"{self._target.facts.id}: {failed.message}")
+        for line in failed.hint.splitlines():
+            self._steps.note(line)  # of a crash: the phone's log
         return failed
 
     def _merge(self, plan: RoundPlan) -> None:
@@ -312,15 +315,19 @@ class _Runner:
                 step.progress(total_s - left_s, total_s)
                 step.say(f"{reason}; {left_s:.0f} s left")
 
-            wait_until_open(
-                self._target.conditions,
-                gate,
-                max_wait_s=total_s,
-                poll_s=self._limits.poll_s,
-                sleep=self._sleep,
-                clock=self._clock,
-                on_wait=on_wait,
-            )
+            try:
+                wait_until_open(
+                    self._target.conditions,
+                    gate,
+                    max_wait_s=total_s,
+                    poll_s=self._limits.poll_s,
+                    sleep=self._sleep,
+                    clock=self._clock,
+                    on_wait=on_wait,
+                )
+            except GateClosedError as error:
+                error.message = f"{self._target.facts.id}: {error.message}"
+                raise
             step.result("Waited for the gate to open")
 
     def _pause(self, seconds: float) -> None:

@@ -163,6 +163,7 @@ def _text(one: Benched) -> str:
     lines += [f"  note: {note}" for note in one.notes]
     if one.error is not None:
         lines.append(f"  failed: {one.error.message}")
+        lines += [f"    {line}" for line in one.error.hint.splitlines()[:1]]
     if one.path is not None:
         lines.append(f"  {one.path}")
     return "\n".join(lines)
