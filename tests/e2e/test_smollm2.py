@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from sdk_builder import Bundle, Session
+from sdk_builder.bundle.manifest_file import identity
 from sdk_builder.models.sources import SOURCES
 from sdk_builder.runtime import GenerationOptions
 from tests.e2e.conftest import ROOT, shakti
@@ -209,3 +211,28 @@ def test_runner_behind_executorchs_own_llm_module_reads_the_program_as_it_is(q4:
     assert done.returncode == 0, done.stderr[-2000:]
     # The runner prints pieces of its own accord, too.
     assert "\nANSWER The capital of France is Paris." in done.stdout
+
+
+def test_benchmark_of_this_machine_ends_in_a_full_report(q4: Path, tmp_path: Path):
+    results, page = tmp_path / "bench", tmp_path / "report"
+    done = shakti(
+        *("bench", q4, "--device", "host", "--quick", "-o", results, "--json"), folder=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    (measured,) = json.loads(done.stdout)["results"]
+    assert {case["case"] for case in measured["cases"]} == {
+        *("load", "prefill-64", "decode-32", "ttft-64")
+    }
+    # the program's own answers confirmed that the figures are of one that works
+    lines = [json.loads(line) for line in Path(measured["file"]).read_text().splitlines()]
+    golden = next(line["golden"] for line in lines if line["type"] == "round")
+    assert golden["ranked_first"] >= 0.6
+    assert lines[0]["bundle"]["identity"] == identity(Bundle.open(q4).manifest)
+    done = shakti("report", results, "-o", page, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = (page / "report.html").read_text(encoding="utf-8")
+    decode = next(case for case in measured["cases"] if case["case"] == "decode-32")
+    shown = f"{decode['median']:.3g}"
+    assert shown in text
+    assert "SmolLM2" in text or "smollm2" in text
+    assert (page / "plots" / "size.png").stat().st_size > 1000
