@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sdk_builder.benchmark.records import Sample
 from sdk_builder.report import facets
 from sdk_builder.report.dataset import Dataset, Result, value_of
+from sdk_builder.report.drawing import Drawing
 from sdk_builder.report.numbers import headline_case
 from sdk_builder.report.style import format_colour, format_marker
-
-if TYPE_CHECKING:
-    from sdk_builder.report.figures import Drawing
 
 Look = tuple[float, float]  # minutes since the run's start, °C
 
 
 def strip(dataset: Dataset) -> Drawing | None:
     """Every decode sample in the order of its process, those that do not count crossed."""
-    from sdk_builder.report.figures import Drawing
-
     lines: dict[str, list[facets.Line]] = {}
     for result in dataset.results:
         head = headline_case(result, "decode")
@@ -42,8 +37,6 @@ def strip(dataset: Dataset) -> Drawing | None:
 
 def temperature(dataset: Dataset) -> Drawing | None:
     """Battery, or the warmest sensor, over each run, and the gate's limit."""
-    from sdk_builder.report.figures import Drawing
-
     lines: dict[str, list[facets.Line]] = {}
     limits: dict[str, tuple[float, str]] = {}
     for result in dataset.results:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from sdk_builder.report.figures import Drawing
+    from sdk_builder.report.drawing import Drawing
 
 
 @dataclass(frozen=True)

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sdk_builder.report import bars, conditions_figures, facets, paper
 from sdk_builder.report.dataset import CaseSamples, Dataset, Result, model_name
+from sdk_builder.report.drawing import Drawing
 from sdk_builder.report.numbers import MIB, headline_case, peak_memory, show, summary_of
 from sdk_builder.report.style import format_colour, format_marker, house_style, lines_of, shade
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FEW = "*With few samples less than 95 %: at best 93.8 % with 5."
 HOW_TO_READ = f"Bar: median of the valid samples. Line: its 95 % interval*. Dots: samples.\n{FEW}"
 HOW_TO_READ_LINES = f"Line: median. Upright: its 95 % interval*. Circles: samples.\n{FEW}"
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure with what the pages say of it; `name` is its file name without an ending.
-
-    caption: what is shown; how it is to be read stands in the figure itself.
-    """
-
-    name: str
-    title: str
-    caption: str
-    figure: Figure
 
 
 def draw_all(dataset: Dataset) -> tuple[Drawing, ...]:
@@ -219,7 +202,8 @@ def _groups(
             if numbers is None:
                 continue
             label = dataset.format_name(result)
-            label += f" · {series.case.tokens}" if len(sizes) > 1 else ""
+            # In front: a long name is cut at its end.
+            label = f"{series.case.tokens} · {label}" if len(sizes) > 1 else label
             bar = bars.Bar(
                 label,
                 numbers.median,

@@ -29,7 +29,7 @@ from sdk_builder.report.markdown import to_markdown
 from sdk_builder.report.records_out import to_csv, to_json
 
 if TYPE_CHECKING:
-    from sdk_builder.report.figures import Drawing
+    from sdk_builder.report.drawing import Drawing
 
 FORMATS = ("html", "md", "csv", "png", "svg")
 TITLE = "Benchmark report"

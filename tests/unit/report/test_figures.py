@@ -12,7 +12,8 @@ import pytest
 
 from sdk_builder.benchmark.protocol import Case
 from sdk_builder.report import paper
-from sdk_builder.report.figures import Drawing, draw_all
+from sdk_builder.report.drawing import Drawing
+from sdk_builder.report.figures import draw_all
 from sdk_builder.report.loading import load
 from sdk_builder.report.style import SHADES, css_variables, short, to_inline_svg, to_png, to_svg
 from tests.unit.report.results import (
