@@ -29,7 +29,7 @@ from sdk_builder.bundle.checks import check_files
 from sdk_builder.bundle.reader import COPY_AGAIN, Bundle
 from sdk_builder.device.adb import Adb, AdbPhone
 from sdk_builder.device.discovery import choose
-from sdk_builder.errors import BundleError, ShaktiError, UsageError
+from sdk_builder.errors import BundleError, InputError, ShaktiError, UsageError
 from sdk_builder.log import Steps
 
 HOST = "host"
@@ -256,6 +256,9 @@ def _check(request: BenchRequest) -> None:
     given = [request.rounds, request.prefill, request.decode, request.depths]
     if request.quick and any(one is not None for one in given):
         raise UsageError("A quick benchmark has its own rounds and cases: leave the others out.")
+    for path in (request.peer.binary, request.peer.model) if request.peer else ():
+        if not path.is_file():
+            raise InputError(f"{path} is not there.", "The peer needs its program and its model.")
 
 
 def _require_intact(bundle: Bundle) -> None:

@@ -39,6 +39,7 @@ from sdk_builder.errors import (
 )
 
 OTHER_FILE = "Give another file, or ask for a fresh run to replace this one."
+NOT_OURS = "Result files are the .jsonl files that shakti-sdk bench writes."
 
 _WHAT_A_KEY_HOLDS = ("plan", "bundle", "device", "runtime")
 
@@ -140,7 +141,7 @@ def attempt_of(line: Line) -> int:
 def results_of(parsed: Parsed, where: str) -> Results:
     """The run that the first line tells of. Raises InputError if it does not."""
     if not parsed.lines or not isinstance(parsed.lines[0], Run):
-        raise InputError(f"{where} is no result file: it does not begin with a run.", OTHER_FILE)
+        raise InputError(f"{where} is no result file: it does not begin with a run.", NOT_OURS)
     run, rest = parsed.lines[0], parsed.lines[1:]
     if any(isinstance(line, Run) for line in rest):
         raise InputError(f"{where} holds several runs; a result file has one.")

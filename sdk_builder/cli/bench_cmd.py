@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from sdk_builder import errors
 from sdk_builder.cli.arguments import COUNTS, PATH, bundle_argument, complete_device, parse_threads
-from sdk_builder.cli.group import describe
+from sdk_builder.cli.group import describe, family_of
 from sdk_builder.cli.invocation import Invocation, command_options
 from sdk_builder.cli.library import Benched, BenchOptions, PeerOptions
 from sdk_builder.cli.output import table
@@ -113,12 +114,13 @@ def _error(failed: Sequence[Benched], total: int) -> ShaktiError:
     if len(failed) == 1 and total == 1:
         return first
     names = ", ".join(one.device for one in failed)
-    same_family = len({one.error.exit_code for one in failed if one.error}) == 1
-    family = type(first) if same_family and isinstance(first, DeviceError) else DeviceError
-    return family(
+    families = {family_of(one.error) for one in failed if one.error}
+    family = getattr(errors, families.pop()) if len(families) == 1 else DeviceError
+    error: ShaktiError = family(
         f"{len(failed)} of {total} devices failed: {names}.",
         "What was measured is kept. After mending the cause, give the same command again.",
     )
+    return error
 
 
 def _document(one: Benched) -> dict[str, Any]:

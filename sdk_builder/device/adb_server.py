@@ -297,10 +297,10 @@ def _ran(argv: Sequence[str], said: Collected) -> RemoteCommand:
 
 def _client() -> Any:
     try:
-        from adbutils import AdbClient
+        from adbutils import AdbClient  # which makes a client already when it is imported
+
+        return AdbClient()
     except ImportError as error:
         raise NoDeviceError("The package adbutils is missing.", GET_ADB) from error
-    try:
-        return AdbClient()
     except ValueError as error:
         raise UsageError(f"ANDROID_ADB_SERVER_PORT is not a number: {error}.") from error

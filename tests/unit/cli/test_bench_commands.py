@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +21,21 @@ from sdk_builder.benchmark.targets.fake_app import FakeBenchApp
 from sdk_builder.cli.arguments import COUNTS, parse_threads
 from sdk_builder.cli.library import BenchOptions, PeerOptions, ReportOptions
 from sdk_builder.device.fake import FakeAdb, FakePhone
-from sdk_builder.errors import AppCrashedError, DeviceFullError, NoDeviceError, UsageError
+from sdk_builder.errors import (
+    AppCrashedError,
+    BundleError,
+    DeviceFullError,
+    InputError,
+    NoDeviceError,
+    UsageError,
+)
 from sdk_builder.log import Steps
 from tests.unit.benchmark.bench_fakes import make_bundle
 from tests.unit.benchmark.test_phone import PROPERTIES
 from tests.unit.cli.conftest import Shakti
 from tests.unit.cli.fakes import FakeLibrary
 
+ROOT = Path(__file__).parents[3]
 ROW = CaseRow("decode-128", 5, 1, 41.26, 40.0, 42.5, "tokens/s")
 
 
@@ -335,3 +346,36 @@ def test_error_of_adb_is_the_commands(shakti: Shakti):
     outcome = shakti("devices", "--json", library=Unreachable())
     assert outcome.code == NoDeviceError.exit_code
     assert outcome.document["error"]["cause"] == "NoDeviceError"
+
+
+def test_port_of_adb_that_is_no_number_ends_with_2():
+    # in a process of its own: adbutils reads the port when it is imported, too
+    done = subprocess.run(
+        [sys.executable, "-m", "sdk_builder", "devices"],
+        env={**os.environ, "ANDROID_ADB_SERVER_PORT": "usb", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "ANDROID_ADB_SERVER_PORT" in done.stderr
+
+
+def test_bench_whose_devices_fail_alike_ends_with_their_family(shakti: Shakti):
+    outcomes = [Benched("A", error=InputError("No.")), Benched("B", error=BundleError("None."))]
+    outcome = shakti("bench", "b", "--json", library=PhoneLibrary(outcomes=outcomes))
+    assert outcome.code == 3
+    assert outcome.document["error"]["cause"] == "InputError"
+
+
+def test_bench_with_a_peer_that_is_not_there_ends_with_3_before_anything_is_measured(
+    shakti: Shakti, tmp_path: Path
+):
+    make_bundle(tmp_path / "b")
+    outcome = shakti(
+        *("bench", str(tmp_path / "b"), "--device", "host", "-o", str(tmp_path / "out")),
+        *("--peer", "llama.cpp", "--peer-binary", sys.executable, "--peer-model", "nowhere.gguf"),
+        library=PhoneLibrary(),
+    )
+    assert outcome.code == 3
+    assert "nowhere.gguf" in outcome.stderr
+    assert not (tmp_path / "out").exists()
