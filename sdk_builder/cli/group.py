@@ -67,7 +67,7 @@ class Failure:
 
 def describe(error: BaseException) -> Failure:
     """What to tell the user about an exception that ended a command."""
-    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+    if isinstance(error, click.Abort) or _was_ctrl_c(error):
         error = Interrupted("Stopped.", RESUME_HINT)
     if isinstance(error, click.ClickException):
         error = _usage_error(error)
@@ -80,6 +80,13 @@ def describe(error: BaseException) -> Failure:
         return Failure(BUG, "InternalError", cause, "This machine is out of memory.", hint)
     message = f"internal error: {cause}: {error}".rstrip(": ").splitlines()[0]
     return Failure(BUG, "InternalError", cause, message, "Rerun with --debug for the traceback.")
+
+
+def _was_ctrl_c(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind it: a compiled module that it stops says "ImportError"."""
+    while error is not None and not isinstance(error, (KeyboardInterrupt, ShaktiError)):
+        error = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt)
 
 
 def family_of(error: ShaktiError) -> str:

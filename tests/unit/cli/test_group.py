@@ -228,3 +228,10 @@ def test_reader_that_goes_away_ends_quietly_with_141():
         os.close(write_end)
     assert done.returncode == 141
     assert done.stderr == ""
+
+
+def test_ctrl_c_behind_a_failed_import_is_an_interruption():
+    failed = ImportError("initialization failed")
+    failed.__cause__ = KeyboardInterrupt()
+    assert describe(failed).code == 130
+    assert describe(ImportError("no module")).code == 1
