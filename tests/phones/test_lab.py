@@ -13,13 +13,13 @@ from tests.phones.lab import FIRST_PORT, Lab, Phone
 MODERN = """
 Types: deb deb-src
 # a remark
-URIs: https://mirror.example/debian
+URIs: https://mirror.example/archive
 Suites: bookworm bookworm-updates
 Components: main contrib
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 Types: deb
-URIs: https://mirror.example/debian-security
+URIs: https://mirror.example/fixes
 Suites: bookworm-security
 Components: main
 """
@@ -35,32 +35,32 @@ def apt_folder(parent: Path, files: dict[str, str]) -> Path:
 def test_a_deb822_file_gives_the_address_and_the_keyring(tmp_path):
     apt = apt_folder(tmp_path, {"sources.list.d/debian.sources": MODERN})
     assert debian_source(apt) == Source(
-        "https://mirror.example/debian", "/usr/share/keyrings/debian-archive-keyring.gpg"
+        "https://mirror.example/archive", "/usr/share/keyrings/debian-archive-keyring.gpg"
     )
 
 
 @pytest.mark.parametrize(
     ("line", "signed_by"),
     [
-        ("deb http://mirror.example/debian trixie main", ""),
-        ("deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian trixie main", "/k.gpg"),
-        ("deb [ signed-by=/k.gpg ] http://mirror.example/debian sid contrib main # x", "/k.gpg"),
+        ("deb http://mirror.example/archive trixie main", ""),
+        ("deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/archive trixie main", "/k.gpg"),
+        ("deb [ signed-by=/k.gpg ] http://mirror.example/archive sid contrib main # x", "/k.gpg"),
     ],
 )
 def test_a_one_line_source_gives_the_same(tmp_path, line, signed_by):
     apt = apt_folder(tmp_path, {"sources.list": f"# a remark\n\n{line}\n"})
-    assert debian_source(apt) == Source("http://mirror.example/debian", signed_by)
+    assert debian_source(apt) == Source("http://mirror.example/archive", signed_by)
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "",
-        "deb http://mirror.example/ubuntu noble main",
-        "deb-src http://mirror.example/debian trixie main",
-        "deb http://mirror.example/debian bookworm-security main",
-        "deb http://mirror.example/debian trixie contrib",
-        "# deb http://mirror.example/debian trixie main",
+        "deb http://mirror.example/other noble main",
+        "deb-src http://mirror.example/archive trixie main",
+        "deb http://mirror.example/archive bookworm-security main",
+        "deb http://mirror.example/archive trixie contrib",
+        "# deb http://mirror.example/archive trixie main",
     ],
 )
 def test_sources_that_are_not_debians_main_archive_are_passed_over(tmp_path, text):
