@@ -107,7 +107,7 @@ class Steps:
     def silent(cls) -> Steps:
         """A reporter that keeps `finished` and shows nothing."""
         steps = cls()
-        steps.display = _Silent()
+        steps.display = SilentDisplay()
         return steps
 
     @contextmanager
@@ -153,7 +153,7 @@ def _display(stream: TextIO) -> Display:
     try:
         is_terminal = stream.isatty()
     except ValueError:  # closed
-        return _Silent()
+        return SilentDisplay()
     if is_terminal and os.environ.get("TERM") != "dumb":
         return _Terminal(stream)
     return _Plain(stream)
@@ -168,8 +168,8 @@ def _symbols(stream: TextIO) -> dict[Mark, str]:
     return _SYMBOLS
 
 
-class _Silent:
-    """Shows nothing."""
+class SilentDisplay:
+    """Shows nothing; a display of another kind may begin with it."""
 
     def begin(self, title: str) -> int:
         return 0
@@ -187,7 +187,7 @@ class _Silent:
         pass
 
 
-class _Plain(_Silent):
+class _Plain(SilentDisplay):
     """One line a finished step, for pipes, files and CI logs."""
 
     def __init__(self, stream: TextIO) -> None:

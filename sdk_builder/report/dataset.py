@@ -5,25 +5,21 @@ A run is never mixed with another one: what is grouped for a figure keeps its ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdk_builder.benchmark.protocol import KINDS, Case
-from sdk_builder.benchmark.records import Failure, RoundEnd, RoundStart, Run, Sample
+from sdk_builder.benchmark.records import Sample
+from sdk_builder.benchmark.results import Results
 
 USUAL_RUNTIME = "executorch"  # any other is named beside what it ran
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Results):
     """One result file: what was to be measured, and what came of it."""
 
-    path: Path
-    run: Run
-    rounds: tuple[RoundStart, ...] = ()
-    samples: tuple[Sample, ...] = ()
-    failures: tuple[Failure, ...] = ()
-    ends: tuple[RoundEnd, ...] = ()
+    path: Path = field(kw_only=True)
 
     @property
     def device(self) -> str:
@@ -39,16 +35,6 @@ class Result:
         """The cases of a kind that have at least one valid sample."""
         return tuple(s for s in self.series if s.case.kind == kind and s.valid)
 
-    @property
-    def valid(self) -> tuple[Sample, ...]:
-        """The samples that count."""
-        return tuple(sample for sample in self.samples if sample.invalid_reason is None)
-
-    @property
-    def invalid(self) -> tuple[Sample, ...]:
-        """The samples that left the gate, or do not count for another reason."""
-        return tuple(sample for sample in self.samples if sample.invalid_reason is not None)
-
 
 @dataclass(frozen=True)
 class CaseSamples:
@@ -60,7 +46,7 @@ class CaseSamples:
     @property
     def valid(self) -> tuple[Sample, ...]:
         """The samples that count."""
-        return tuple(sample for sample in self.result.valid if sample.case == self.case)
+        return self.result.valid_of(self.case)
 
     @property
     def invalid(self) -> tuple[Sample, ...]:

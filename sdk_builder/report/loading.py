@@ -42,7 +42,7 @@ def load_result(path: Path) -> tuple[Result, tuple[str, ...]]:
         raise InputError(f"{path} is empty.", NOT_RESULTS)
     parsed = parse(data, str(path))
     found = results_of(parsed, str(path))
-    result = Result(path, found.run, found.rounds, found.samples, found.failures, found.ends)
+    result = Result(found.run, found.lines, path=path)
     warnings = [f"{path.name} ends in the middle of a line, which was left out."] * parsed.torn
     return result, (*warnings, *_oddities(result))
 

@@ -26,7 +26,7 @@ from sdk_builder.errors import (
     UsageError,
     VerificationError,
 )
-from sdk_builder.log import Steps
+from sdk_builder.log import Mark, SilentDisplay, Steps
 from tests.unit.benchmark.bench_fakes import (
     COOL,
     HOT,
@@ -215,25 +215,13 @@ def test_output_that_could_not_be_fetched_is_fetched_before_the_next_attempt(bun
     assert_each_once(path)
 
 
-class Reconnecting:
+class Reconnecting(SilentDisplay):
     """A display that makes the target readable again with the first warning."""
 
     def __init__(self, target: FakeTarget) -> None:
         self._target = target
 
-    def begin(self, title: str) -> int:
-        return 0
-
-    def progress(self, task: int, done: float, total: float) -> None:
-        pass
-
-    def at(self, task: int, text: str) -> None:
-        pass
-
-    def end(self, task: int) -> None:
-        pass
-
-    def line(self, mark: str, text: str, duration: str = "") -> None:
+    def line(self, mark: Mark, text: str, duration: str = "") -> None:
         if mark == "warning":
             self._target.unreadable.clear()
 
