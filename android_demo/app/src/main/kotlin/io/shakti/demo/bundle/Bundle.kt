@@ -1,0 +1,83 @@
+package io.shakti.demo.bundle
+
+import java.io.File
+
+/** A bundle's folder and what its manifest says. */
+data class Bundle(val folder: File, val manifest: Manifest) {
+    val programFile: File get() = File(folder, manifest.program.file)
+    val tokenizerFile: File get() = File(folder, manifest.tokenizer.file)
+}
+
+/** The fields of manifest.json that the app uses; see sdk_builder/bundle/manifest.py for their meaning. */
+data class Manifest(
+    val schemaVersion: String,
+    val name: String,
+    val model: ModelInfo,
+    val quantization: QuantizationInfo,
+    val program: ProgramInfo,
+    val tokenizer: TokenizerInfo,
+    val chat: ChatTurns?,
+    val generation: GenerationDefaults,
+    val golden: List<GoldenPrompt>,
+)
+
+data class ModelInfo(
+    val family: String,
+    val architecture: String,
+    val parameters: Long,
+    val untrained: Boolean,
+    val layers: Int,
+    val vocabSize: Int,
+    val licence: String?,
+)
+
+enum class SystemPlace { TURN, FIRST_USER, NONE }
+
+/** The fixed texts around the messages of a chat; sdk_builder/bundle/turns.py says how they are joined. */
+data class ChatTurns(
+    val begin: String,
+    val systemPlace: SystemPlace,
+    val systemPrefix: String,
+    val systemSuffix: String,
+    val defaultSystem: String?,
+    val userPrefix: String,
+    val userSuffix: String,
+    val assistantPrefix: String,
+    val assistantSuffix: String,
+    val generationPrompt: String,
+    val stripSystem: Boolean,
+    val stripUser: Boolean,
+    val stripAssistant: Boolean,
+)
+
+data class QuantizationInfo(val scheme: String, val bitsPerWeight: Double, val kvCache: String)
+
+data class ProgramInfo(
+    val file: String,
+    val sizeBytes: Long,
+    val sha256: String,
+    val contextLength: Int,
+    val maxChunk: Int,
+    val window: Int?,
+    val backend: String,
+    val operators: List<String>,
+)
+
+data class TokenizerInfo(
+    val file: String,
+    val kind: String,
+    val sha256: String,
+    val vocabSize: Int,
+    val bosId: Int?,
+    val eosIds: List<Int>,
+    val addBos: Boolean,
+)
+
+data class GenerationDefaults(
+    val temperature: Double,
+    val topP: Double,
+    val maxTokens: Int,
+    val stop: List<String>,
+)
+
+class GoldenPrompt(val text: String, val promptIds: IntArray, val expectedIds: IntArray)
