@@ -8,7 +8,6 @@ import android.os.BatteryManager
 import android.os.Build
 import android.os.PowerManager
 import java.io.File
-import java.io.IOException
 
 /**
  * The phone's conditions as an app may read them. What a maker does not tell, or keeps from apps (the
@@ -32,9 +31,9 @@ class AndroidConditions(private val context: Context, private val root: File = F
             batteryVoltageMv = battery?.let(::voltageMv),
             chargeCounterUah = counter(BatteryManager.BATTERY_PROPERTY_CHARGE_COUNTER),
             energyCounterNwh = energyCounterNwh(),
-            clocksMhz = clocksMhz(),
+            clocksMhz = coreClocksMhz(root, "scaling_cur_freq"),
             availableMemoryBytes = availableMemoryBytes(),
-            loadAverage = firstWord("proc/loadavg")?.toDoubleOrNull()?.takeIf { it.isFinite() },
+            loadAverage = firstWord(File(root, "proc/loadavg"))?.toDoubleOrNull()?.takeIf { it.isFinite() },
         )
     }
 
@@ -47,10 +46,11 @@ class AndroidConditions(private val context: Context, private val root: File = F
     /** Zone -> °C; a second zone of one type gets a number. */
     private fun temperaturesC(): Map<String, Double> {
         val found = sortedMapOf<String, Double>()
-        val zones = File(root, "sys/class/thermal").list().orEmpty().filter { ZONE.matches(it) }
-        for (zone in zones.sortedBy { it.removePrefix("thermal_zone").toInt() }) {
-            val type = firstWord("sys/class/thermal/$zone/type") ?: continue
-            val temperature = celsius(firstWord("sys/class/thermal/$zone/temp")) ?: continue
+        val zones = File(root, "sys/class/thermal")
+        val names = zones.list().orEmpty().filter { ZONE.matches(it) }
+        for (zone in names.sortedBy { it.removePrefix("thermal_zone").toInt() }) {
+            val type = firstWord(File(zones, "$zone/type")) ?: continue
+            val temperature = celsius(firstWord(File(zones, "$zone/temp"))) ?: continue
             val name = generateSequence(1) { it + 1 }
                 .map { if (it == 1) type else "$type $it" }
                 .first { it !in found }
@@ -91,20 +91,6 @@ class AndroidConditions(private val context: Context, private val root: File = F
             ?.takeIf { it != Long.MIN_VALUE }
     }
 
-    /** Of each core, by number; empty if any is missing: a list with holes would name other cores. */
-    private fun clocksMhz(): List<Double> {
-        val cores = File(root, CPUS).list().orEmpty().filter { CORE.matches(it) }
-            .map { it.removePrefix("cpu").toInt() }
-            .sorted()
-        if (cores != cores.indices.toList()) return emptyList()
-        val clocks = cores.mapNotNull { core ->
-            firstWord("$CPUS/cpu$core/cpufreq/scaling_cur_freq")?.toLongOrNull()
-                ?.takeIf { it in 1 until MOST_KHZ }
-                ?.let { it / 1000.0 }
-        }
-        return if (clocks.size == cores.size) clocks else emptyList()
-    }
-
     private fun availableMemoryBytes(): Long? {
         val manager = context.getSystemService(Context.ACTIVITY_SERVICE) as ActivityManager?
         val memory = ActivityManager.MemoryInfo()
@@ -112,18 +98,12 @@ class AndroidConditions(private val context: Context, private val root: File = F
         return memory.availMem.takeIf { it > 0 }
     }
 
-    private fun firstWord(path: String): String? = readOrNull(File(root, path))
-        ?.trim()?.split(' ', '\n')?.first()?.takeIf { it.isNotEmpty() }
-
     private companion object {
-        const val CPUS = "sys/devices/system/cpu"
         const val COLDEST_C = -40.0 // sensors that are off read far below what a phone survives
         const val HOTTEST_C = 200.0
         const val MOST_VOLTS = 100 // some makers give volts instead of millivolts
         const val MOST_MILLIVOLTS = 100_000L
-        const val MOST_KHZ = 100_000_000L
         val ZONE = Regex("thermal_zone[0-9]{1,4}")
-        val CORE = Regex("cpu[0-9]{1,4}")
 
         /** A zone's reading, which is in thousandths on most phones; 0 is a sensor that is off. */
         fun celsius(reading: String?): Double? {
@@ -133,19 +113,3 @@ class AndroidConditions(private val context: Context, private val root: File = F
         }
     }
 }
-
-/** The largest resident set that this process has had so far, or null where nobody tells. */
-fun peakMemoryBytes(status: File = File("/proc/self/status")): Long? {
-    val found = PEAK.find(readOrNull(status).orEmpty()) ?: return null
-    return found.groupValues[1].toLong() * 1024
-}
-
-private val PEAK = Regex("^VmHWM:\\s*([0-9]{1,15}) kB", RegexOption.MULTILINE)
-
-/** A small file's text; null where it is missing, or kept from apps. */
-private fun readOrNull(file: File): String? =
-    try {
-        file.readText()
-    } catch (_: IOException) {
-        null
-    }

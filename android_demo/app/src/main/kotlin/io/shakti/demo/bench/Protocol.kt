@@ -1,7 +1,5 @@
 package io.shakti.demo.bench
 
-import java.util.regex.Pattern
-
 /*
  * The benchmark protocol as docs/benchmark-protocol.md has it; sdk_builder/benchmark/protocol.py is
  * the other side. A number that both have to agree on is named here once.
@@ -112,7 +110,3 @@ private const val SPREAD = 2654435761L
 /** The prompt token at [position] of the KV cache, in `[1, vocabSize)`; the same on every device. */
 fun benchToken(position: Int, vocabSize: Int): Int =
     (1 + (position * SPREAD % (1L shl 32)) % (vocabSize - 1)).toInt()
-
-internal val RUN_ID: Pattern = Pattern.compile("[0-9a-f]{16}")
-internal val SHA256: Pattern = Pattern.compile("[0-9a-f]{64}")
-internal val FILE_NAME: Pattern = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

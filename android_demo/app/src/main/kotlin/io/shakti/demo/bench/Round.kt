@@ -12,7 +12,6 @@ import java.security.MessageDigest
 
 /** What a round needs of its surroundings. */
 class RoundTools(
-    /** May throw LinkageError where the app has no runtime for this processor. */
     val loader: () -> ProgramLoader,
     /** The bundle in a folder; throws AppFailure. */
     val openBundle: (File) -> Bundle,
@@ -71,11 +70,7 @@ class Round(
     private fun measure(): RoundEnd {
         announce(0)
         val bundle = openBundle()
-        val loader = try {
-            tools.loader()
-        } catch (error: LinkageError) {
-            throw noRuntime(error)
-        }
+        val loader = tools.loader()
         requireMeasurable(bundle, loader)
         Meter(loader, bundle, pulse::tick).use { meter ->
             val loaded = load(meter, plan.cases.first().threads)
@@ -188,9 +183,7 @@ class Round(
         val timing = try {
             meter.load(threads)
         } catch (error: AppFailure) {
-            throw Stop("load_failed", error)
-        } catch (error: LinkageError) {
-            throw noRuntime(error)
+            throw Stop(if (error.cause is LinkageError) "runtime_missing" else "load_failed", error)
         }
         return Loaded(timing, before, tools.conditions.read())
     }
@@ -215,9 +208,6 @@ class Round(
 
     private fun unfit(message: String) =
         Stop("plan_unfit", AppFailure(FailureKind.RUNTIME_FAILED, message))
-
-    private fun noRuntime(error: LinkageError) =
-        Stop("runtime_missing", AppFailure(FailureKind.RUNTIME_FAILED, error.toString(), error))
 
     // -- lines -----------------------------------------------------------------------------------
 
