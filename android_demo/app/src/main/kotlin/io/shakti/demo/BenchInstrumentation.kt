@@ -43,8 +43,7 @@ open class BenchInstrumentation : Instrumentation() {
         val results = try {
             answer()
         } catch (error: RuntimeException) {
-            Log.e(TAG, "the benchmark failed", error)
-            of(BenchResult(EndStatus.FAILED, error.toString()))
+            of(BenchResult(EndStatus.FAILED, error.toString(), error))
         }
         finish(Activity.RESULT_OK, results)
     }
@@ -105,10 +104,13 @@ open class BenchInstrumentation : Instrumentation() {
     /** Below the app's external files, where adb's shell can read; null while that is not mounted. */
     private fun resultsDir(): File? = targetContext.getExternalFilesDir(RESULTS_FOLDER)
 
-    private fun of(result: BenchResult): Bundle = bundle(
-        InstrumentationKeys.STATUS to result.status.word,
-        InstrumentationKeys.MESSAGE to result.message,
-    )
+    private fun of(result: BenchResult): Bundle {
+        if (result.error != null) Log.e(TAG, "the benchmark failed", result.error)
+        return bundle(
+            InstrumentationKeys.STATUS to result.status.word,
+            InstrumentationKeys.MESSAGE to result.message,
+        )
+    }
 
     private fun bundle(vararg values: Pair<String, String>): Bundle =
         Bundle().apply { for ((key, value) in values) putString(key, value) }

@@ -4,7 +4,7 @@ import java.io.File
 import java.io.IOException
 
 /** How a run of a plan file ended, for the result bundle; what counts is the file. */
-data class BenchResult(val status: EndStatus, val message: String)
+data class BenchResult(val status: EndStatus, val message: String, val error: Throwable? = null)
 
 /**
  * One attempt of the SDK's benchmark: reads its plan file, measures, and writes its JSONL file into
@@ -34,9 +34,9 @@ class BenchRun(
         } catch (error: IOException) {
             failed("cannot write ${File(resultsDir, plan.outputName)}: ${error.message}")
         } catch (error: Throwable) { // the last one who could say why this process ends
-            val message = error.toString()
+            val message = generateSequence(error) { it.cause }.joinToString(", because of ")
             end(Attempt(plan.runId, plan.round, plan.attempt), "app_failed", message)
-            failed(message)
+            failed(message, error)
         }
     }
 
@@ -64,7 +64,8 @@ class BenchRun(
         }
     }
 
-    private fun failed(message: String) = BenchResult(EndStatus.FAILED, oneLine(message))
+    private fun failed(message: String, error: Throwable? = null) =
+        BenchResult(EndStatus.FAILED, oneLine(message), error)
 
     private companion object {
         const val LONGEST_BEAT_S = 3600L
