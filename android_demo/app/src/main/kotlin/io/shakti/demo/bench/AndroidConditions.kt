@@ -91,7 +91,10 @@ class AndroidConditions(private val context: Context, private val root: File = F
             ?.takeIf { it != Long.MIN_VALUE }
     }
 
+    /** The kernel's estimate, which the SDK reads over adb too; the system's where that is kept. */
     private fun availableMemoryBytes(): Long? {
+        val kernel = AVAILABLE.find(textOrNull(File(root, "proc/meminfo")).orEmpty())
+        if (kernel != null) return kernel.groupValues[1].toLong() * 1024
         val manager = context.getSystemService(Context.ACTIVITY_SERVICE) as ActivityManager?
         val memory = ActivityManager.MemoryInfo()
         manager?.getMemoryInfo(memory) ?: return null
@@ -103,6 +106,7 @@ class AndroidConditions(private val context: Context, private val root: File = F
         const val HOTTEST_C = 200.0
         const val MOST_VOLTS = 100 // some makers give volts instead of millivolts
         const val MOST_MILLIVOLTS = 100_000L
+        val AVAILABLE = Regex("^MemAvailable:\\s*([0-9]{1,15}) kB", RegexOption.MULTILINE)
         val ZONE = Regex("thermal_zone[0-9]{1,4}")
 
         /** A zone's reading, which is in thousandths on most phones; 0 is a sensor that is off. */
