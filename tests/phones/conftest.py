@@ -20,11 +20,11 @@ MakeLab = Callable[..., Lab]
 
 @pytest.fixture(scope="session")
 def make_lab() -> MakeLab:
-    """Makes a lab, with the arguments of `Lab`; the test is skipped, or fails, where it cannot."""
+    """Makes a lab, as `Lab` does; the test is skipped, or fails, where it cannot."""
 
-    def make(**sizes: float) -> Lab:
+    def make(phones: int = 3, data_mib: float = 64) -> Lab:
         try:
-            return Lab(**sizes)
+            return Lab(phones, data_mib)
         except LabUnavailableError as error:
             if os.environ.get("CI") or os.environ.get("SHAKTI_REQUIRE_PHONES") == "1":
                 pytest.fail(f"the stand-in phones are required here, but: {error}", pytrace=False)
