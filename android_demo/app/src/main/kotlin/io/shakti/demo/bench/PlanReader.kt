@@ -35,8 +35,8 @@ fun readPlanText(file: File): String {
 }
 
 /**
- * The plan that [text] is: what the SDK's own reader accepts, but for fields given twice. Throws
- * PlanRefused.
+ * The plan that [text] is. What the SDK's own reader accepts is accepted, but for fields given twice.
+ * Throws PlanRefused.
  */
 fun parsePlan(text: String): RoundPlan = planNode(text) { node ->
     node.record {

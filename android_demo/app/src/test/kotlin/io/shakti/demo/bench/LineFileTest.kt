@@ -35,7 +35,7 @@ class LineFileTest {
     }
 
     @Test
-    fun full_disk_leaves_whole_lines() {
+    fun full_disk_is_an_io_exception() {
         val full = File("/dev/full")
         assertTrue(full.exists())
         assertThrows(IOException::class.java) { LineFile(full).use { it.write(end) } }
