@@ -20,13 +20,14 @@ import io.shakti.demo.bench.roundTools
 import io.shakti.demo.engine.ProgramLoader
 import io.shakti.demo.runtime.RuntimeFlavour
 import java.io.File
+import kotlin.concurrent.thread
 
 /**
  * What `shakti-sdk bench` starts on a phone; docs/benchmark-protocol.md, "The app's
  * instrumentation".
  *
- * Whatever it needs of Android it asks by [Instrumentation]'s own methods and by the ones that are
- * open here, so that it runs wherever those are given.
+ * What it needs of the phone it asks by [Instrumentation]'s own methods and by those that are open
+ * here, so that it runs wherever these are given.
  */
 open class BenchInstrumentation : Instrumentation() {
     private var arguments = Bundle()
@@ -37,7 +38,11 @@ open class BenchInstrumentation : Instrumentation() {
         start()
     }
 
-    /** On a thread of its own. */
+    /** Android's own start gives its thread a priority that the app's engine does not have. */
+    override fun start() {
+        thread(name = "bench") { onStart() }
+    }
+
     override fun onStart() {
         super.onStart()
         val results = try {
@@ -122,6 +127,6 @@ open class BenchInstrumentation : Instrumentation() {
         private const val TAG = "ShaktiBench"
         private const val RESULTS_FOLDER = "bench"
         private const val STATUS_CODE = 0
-        private const val SHOW_MS = 10_000L
+        private const val SHOW_MS = 5_000L
     }
 }

@@ -175,7 +175,8 @@ class Round(
         if (!loader.runtime.threadsSettable) {
             throw unfit("${threaded.name}: this runtime does not let its threads be set")
         }
-        if (threaded.threads!! > Int.MAX_VALUE) throw unfit("${threaded.name}: too many threads")
+        val tooMany = plan.cases.find { (it.threads ?: 0) > Int.MAX_VALUE }
+        if (tooMany != null) throw unfit("${tooMany.name}: no phone has so many threads")
     }
 
     private fun load(meter: Meter, threads: Long?): Loaded {

@@ -4,7 +4,6 @@ import android.content.Context
 import android.os.Bundle
 import io.shakti.demo.BenchInstrumentation
 import java.io.File
-import kotlin.concurrent.thread
 import kotlin.system.exitProcess
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.buildJsonObject
@@ -33,11 +32,6 @@ private class HostedInstrumentation(
     private val results: File,
 ) : BenchInstrumentation() {
     private val context = PhoneContext(state)
-
-    /** Android's own start gives its thread a priority first, which asks the kernel by a native call. */
-    override fun start() {
-        thread(name = "instrumentation") { onStart() }
-    }
 
     override fun getTargetContext(): Context = context
 
