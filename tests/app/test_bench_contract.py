@@ -114,18 +114,7 @@ ODD_VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 # 1.0 is 1 to Python alone.
-OTHER_PROTOCOLS: tuple[Any, ...] = (
-    None,
-    "1",
-    "",
-    0,
-    -1,
-    2,
-    1.5,
-    10**40,
-    [],
-    {},
-)  # 1.0 is 1 to Python alone
+OTHER_PROTOCOLS: tuple[Any, ...] = (None, "1", "", 0, -1, 2, 1.5, 10**40, [], {})
 
 
 def mutated(document: Any, chance: random.Random) -> Any:
