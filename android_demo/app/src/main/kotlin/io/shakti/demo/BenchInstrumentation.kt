@@ -48,7 +48,7 @@ open class BenchInstrumentation : Instrumentation() {
         val results = try {
             answer()
         } catch (error: RuntimeException) {
-            of(BenchResult(EndStatus.FAILED, error.toString(), error))
+            of(failed(error.toString(), error))
         }
         finish(Activity.RESULT_OK, results)
     }
@@ -73,7 +73,7 @@ open class BenchInstrumentation : Instrumentation() {
         when (val action = arguments.getString(InstrumentationKeys.ACTION)) {
             InstrumentationKeys.DESCRIBE -> describe()
             InstrumentationKeys.RUN -> of(run(arguments.getString(InstrumentationKeys.PLAN)))
-            else -> of(BenchResult(EndStatus.FAILED, "action must be describe or run, not $action"))
+            else -> of(failed("action must be describe or run, not $action"))
         }
 
     private fun describe(): Bundle {
@@ -89,9 +89,8 @@ open class BenchInstrumentation : Instrumentation() {
     }
 
     private fun run(plan: String?): BenchResult {
-        if (plan == null) return BenchResult(EndStatus.FAILED, "no plan: -e plan PLAN_FILE is missing")
-        val folder = resultsDir()
-            ?: return BenchResult(EndStatus.FAILED, "the phone's shared storage is not available")
+        if (plan == null) return failed("no plan: -e plan PLAN_FILE is missing")
+        val folder = resultsDir() ?: return failed("the phone's shared storage is not available")
         bringToFront()
         val tools = roundTools(AndroidConditions(targetContext), ::programLoader)
         return BenchRun(folder, tools, ::tell).run(File(plan))
@@ -106,8 +105,11 @@ open class BenchInstrumentation : Instrumentation() {
         ),
     )
 
-    /** Below the app's external files, where adb's shell can read; null while that is not mounted. */
+    /** Below the app's external files, where adb's shell can read; null while not mounted. */
     private fun resultsDir(): File? = targetContext.getExternalFilesDir(RESULTS_FOLDER)
+
+    private fun failed(message: String, error: Throwable? = null) =
+        BenchResult(EndStatus.FAILED, message, error)
 
     private fun of(result: BenchResult): Bundle {
         if (result.error != null) Log.e(TAG, "the benchmark failed", result.error)
@@ -121,7 +123,7 @@ open class BenchInstrumentation : Instrumentation() {
         Bundle().apply { for ((key, value) in values) putString(key, value) }
 
     companion object {
-        /** Of [MainActivity]'s intent: show nothing but that a benchmark runs; keep the screen on. */
+        /** Of [MainActivity]'s intent: only say that a benchmark runs, and keep the screen on. */
         const val EXTRA_BENCH = "io.shakti.demo.BENCH"
 
         private const val TAG = "ShaktiBench"

@@ -41,8 +41,8 @@ private class HostedInstrumentation(
     override fun bringToFront() = Unit
 
     override fun sendStatus(resultCode: Int, results: Bundle) {
-        val words = listOf("shakti_done", "shakti_total", "shakti_now").map { results.getString(it) }
-        println(words.joinToString("\t"))
+        val keys = listOf("shakti_done", "shakti_total", "shakti_now")
+        println(keys.joinToString("\t") { results.getString(it).orEmpty() })
     }
 
     /** Ends the process at once, as Android does. */
