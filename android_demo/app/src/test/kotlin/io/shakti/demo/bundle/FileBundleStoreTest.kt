@@ -45,7 +45,8 @@ class FileBundleStoreTest {
         listOf("q", "p").forEach { store.take(TinyBundle(it)) }
         File(pushed, "a file").writeText("")
         File(pushed, ".hidden").mkdirs()
-        val found = store.list().map { (it as StoredBundle.Ready).bundle.manifest.name to it.origin }
+        val found = store.list().map { it as StoredBundle.Ready }
+            .map { it.bundle.manifest.name to it.origin }
         val expected = listOf(
             "p" to BundleOrigin.IMPORTED,
             "q" to BundleOrigin.IMPORTED,
@@ -69,7 +70,8 @@ class FileBundleStoreTest {
         broken("c") { File(it, "manifest.json").delete() }
         broken("d") { File(it, "manifest.json").writeText("{}\n") }
         broken("e", TinyBundle(schemaVersion = "2.0")) {}
-        broken("f") { File(it, "manifest.json").writeBytes(ByteArray(ManifestParser.MAX_BYTES + 1)) }
+        val tooLarge = ByteArray(ManifestParser.MAX_BYTES + 1)
+        broken("f") { File(it, "manifest.json").writeBytes(tooLarge) }
         val found = store.list().map { it as StoredBundle.Broken }
         assertEquals(listOf("a", "b", "c", "d", "e", "f"), found.map { it.folder.name })
         val kinds = List(6) { FailureKind.BUNDLE_CORRUPT }.toMutableList()

@@ -59,7 +59,11 @@ class ThoroughBundleCheckerTest {
         return results.associateBy { it.name }
     }
 
-    private fun assertOnly(status: CheckStatus, names: Set<String>, found: Map<String, CheckResult>) {
+    private fun assertOnly(
+        status: CheckStatus,
+        names: Set<String>,
+        found: Map<String, CheckResult>,
+    ) {
         assertEquals("$found", names, found.filter { it.value.status == status }.keys)
     }
 

@@ -3,6 +3,8 @@ package io.shakti.demo.files
 import io.shakti.demo.AppFailure
 import io.shakti.demo.FailureKind
 import io.shakti.demo.fakes.SmallDisk
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertThrows
@@ -92,9 +94,7 @@ class DiskTest {
     @Test
     fun json_files_hold_whole_characters_only() {
         val half = "a\ud83db\ude00c🙂\ud83d"
-        val written = kotlinx.serialization.json.JsonObject(
-            mapOf("t" to kotlinx.serialization.json.JsonPrimitive(half)),
-        ).toFileBytes()
+        val written = JsonObject(mapOf("t" to JsonPrimitive(half))).toFileBytes()
         val node = JsonNode(parseStrictObject(written), unknownRefused = true)
         assertEquals("a\ufffdb\ufffdc🙂\ufffd", node.record { this["t"].text() })
     }
