@@ -9,13 +9,16 @@ import java.io.File
  */
 data class Memory(val resident: Long?, val peak: Long?, val proportional: Long?) {
     companion object {
-        /** Takes milliseconds: [proportional] is summed over all mappings. */
-        fun read(status: File = File("/proc/self/status")): Memory {
+        /** Takes milliseconds, for [pssKb] is summed over all mappings; 0 where it is unknown. */
+        fun read(
+            status: File = File("/proc/self/status"),
+            pssKb: () -> Long = Debug::getPss,
+        ): Memory {
             val kilobytes = kilobytes(status)
             return Memory(
                 resident = kilobytes["VmRSS"]?.times(BYTES_PER_KB),
                 peak = kilobytes["VmHWM"]?.times(BYTES_PER_KB),
-                proportional = Debug.getPss().takeIf { it > 0 }?.times(BYTES_PER_KB),
+                proportional = pssKb().takeIf { it > 0 }?.times(BYTES_PER_KB),
             )
         }
 
