@@ -7,12 +7,14 @@ import re
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from sdk_builder.app.formats import Bytes, FormatError
 
 _MAGIC = re.compile(rb"dex\n(\d{3})\0")
 _ENDIAN = 0x12345678
 _HEADER_BYTES = 0x70
+_T = TypeVar("_T")
 _NO_INDEX = 0xFFFFFFFF
 
 
@@ -196,9 +198,12 @@ class DexFile:
             raise self._view.short(place)
         # Modified UTF-8: a surrogate is three bytes of its own, zero is C0 80.
         raw = self._view.data[start:end].replace(b"\xc0\x80", b"\0")
-        return raw.decode("utf-8", "surrogatepass")
+        try:
+            return raw.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            raise self._view.short(start) from None
 
-    def _at(self, table: tuple, index: int):
+    def _at(self, table: tuple[_T, ...], index: int) -> _T:
         if index >= len(table):
             raise FormatError(f"{self._view.what} names an entry {index} that it does not have")
         return table[index]

@@ -32,7 +32,7 @@ def read_elf(data: bytes, name: str) -> ElfFacts:
     wide = bits == 64
     (table,) = view.unpack("Q" if wide else "I", 32 if wide else 28)
     size, count = view.unpack("HH", 54 if wide else 42)
-    alignments = []
+    alignments: list[int] = []
     for index in range(count):
         start = table + index * size
         if view.u32(start) == _PT_LOAD:
