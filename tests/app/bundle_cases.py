@@ -83,7 +83,7 @@ _PLACE = "@@the value@@"
 _CHECKSUM = re.compile(rb'(?<=\n  "checksum": ")[0-9a-f]{64}(?=",?\n)')
 
 
-def write_cases(folder: Path) -> Path:
+def write_cases(folder: Path) -> None:
     """Make all of them in `folder`, always the same ones."""
     (folder / ZIPS_FOLDER).mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(case) for case in manifest_cases()]
@@ -93,7 +93,6 @@ def write_cases(folder: Path) -> Path:
         changes = {} if program is None else {"program": program}
         write_bundle(bundle, force=True, **changes)
         write_zip(bundle, folder / ZIPS_FOLDER / f"{name}.zip", force=True)
-    return folder
 
 
 def manifest_cases() -> Iterator[dict[str, Any]]:
