@@ -83,8 +83,11 @@ class BenchViewModel(
 
     @Volatile private var cancelled = false
 
-    /** Does nothing where [state] says that it cannot start. */
-    fun start(quick: Boolean) {
+    /**
+     * Does nothing where [state] says that it cannot start. [makeRoom] is to free the memory of a
+     * model that the chat still has open.
+     */
+    fun start(quick: Boolean, makeRoom: suspend () -> Unit = {}) {
         val bundle = (inUse.value as? InUse.Known)?.bundle ?: return
         if (run.value?.active == true || !engine.take(EngineUser.BENCHMARK)) return
         cancelled = false
@@ -93,6 +96,7 @@ class BenchViewModel(
         scope.launch {
             val end =
                 try {
+                    makeRoom()
                     val outcome =
                         withContext(engineThread) {
                             bench.run(bundle, quick, ::show, cancelled = { cancelled })

@@ -129,16 +129,18 @@ class ModelsViewModel(
 
     fun dismissImport() = import.dismiss()
 
-    fun check(item: ModelItem.Usable) {
+    /** [makeRoom]: see [BundleCheck.start]. */
+    fun check(item: ModelItem.Usable, makeRoom: suspend () -> Unit = {}) {
         if (refusedFor(EngineUser.entries.toSet())) return
-        check.start(item.stored.bundle)
+        check.start(item.stored.bundle, makeRoom)
     }
 
     fun cancelCheck() = check.cancel()
 
     fun dismissCheck() = check.dismiss()
 
-    fun open(item: ModelItem.Usable) = own.update { it.copy(opened = item.folder) }
+    /** Shows the bundle in [folder] in detail, as soon as it is in the list. */
+    fun open(folder: File) = own.update { it.copy(opened = folder) }
 
     fun close() = own.update { it.copy(opened = null) }
 

@@ -352,7 +352,7 @@ class ModelsViewModelTest {
     @Test
     fun what_is_deleted_is_gone_from_list_settings_and_details() = runTest {
         val bench = bench(smol, pushed, used = smol)
-        bench.model.open(bench.usable("smollm2-135m-q4"))
+        bench.model.open(bench.usable("smollm2-135m-q4").folder)
         runCurrent()
         assertTrue(bench.state.details is DetailsState.Open)
         bench.model.delete(bench.item("smollm2-135m-q4"))
@@ -399,7 +399,7 @@ class ModelsViewModelTest {
     @Test
     fun details_stay_open_over_a_refresh_and_close_when_the_bundle_is_gone() = runTest {
         val bench = bench(smol, pushed)
-        bench.model.open(bench.usable("shakti-100m-q4"))
+        bench.model.open(bench.usable("shakti-100m-q4").folder)
         bench.model.refresh()
         runCurrent()
         assertEquals("shakti-100m-q4", (bench.state.details as DetailsState.Open).item.name)
