@@ -27,9 +27,11 @@ abstract class Bar(context: Context, private val thicknessDp: Float) : View(cont
 
     /** Draws the part from [from] to [to], shares of the width counted from the start. */
     protected fun Canvas.bar(from: Float, to: Float, paint: Paint) {
-        val left = paddingLeft + (width - paddingLeft - paddingRight) * minOf(mirror(from), mirror(to))
-        val right = paddingLeft + (width - paddingLeft - paddingRight) * maxOf(mirror(from), mirror(to))
-        box.set(left, paddingTop.toFloat(), right, (height - paddingBottom).toFloat())
+        val view = this@Bar
+        val length = view.width - paddingLeft - paddingRight
+        val left = paddingLeft + length * minOf(mirror(from), mirror(to))
+        val right = paddingLeft + length * maxOf(mirror(from), mirror(to))
+        box.set(left, paddingTop.toFloat(), right, (view.height - paddingBottom).toFloat())
         drawRoundRect(box, box.height() / 2, box.height() / 2, paint)
     }
 

@@ -47,6 +47,8 @@ class Banner(context: Context) : LinearLayout(context) {
             add(sentence)
             add(detail, above = R.dimen.space_xs)
             add(ways, above = R.dimen.space_xs)
+            // The words of the first way stand below the sentence, not its padding.
+            (ways.layoutParams as LayoutParams).marginStart = -dimen(R.dimen.space_m)
         }
         add(texts, width = 0, weight = 1f, start = R.dimen.space_m)
         accessibilityLiveRegion = View.ACCESSIBILITY_LIVE_REGION_POLITE
@@ -73,6 +75,8 @@ class Banner(context: Context) : LinearLayout(context) {
             ways.addView(button)
         }
         ways.visibility = if (actions.isEmpty()) View.GONE else View.VISIBLE
+        val below = dimen(if (actions.isEmpty()) R.dimen.space_m else R.dimen.space_xs)
+        setPaddingRelative(paddingStart, paddingTop, paddingEnd, below)
         visibility = View.VISIBLE
     }
 
