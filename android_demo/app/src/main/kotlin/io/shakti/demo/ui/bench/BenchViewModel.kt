@@ -17,6 +17,7 @@ import kotlinx.coroutines.flow.combine
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.stateIn
 import kotlinx.coroutines.flow.update
+import kotlinx.coroutines.isActive
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 
@@ -99,7 +100,7 @@ class BenchViewModel(
                     makeRoom()
                     val outcome =
                         withContext(engineThread) {
-                            bench.run(bundle, quick, ::show, cancelled = { cancelled })
+                            bench.run(bundle, quick, ::show, cancelled = { cancelled || !isActive })
                         }
                     outcome?.let { BenchState.Done(name, it, canRepeat = false) }
                 } catch (failure: AppFailure) {

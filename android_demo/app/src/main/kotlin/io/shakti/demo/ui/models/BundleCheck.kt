@@ -14,6 +14,7 @@ import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
 import kotlinx.coroutines.flow.update
+import kotlinx.coroutines.isActive
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 
@@ -72,7 +73,7 @@ class BundleCheck(
                     makeRoom()
                     val results =
                         withContext(engineThread) {
-                            checker.check(bundle, ::show, cancelled = { cancelled })
+                            checker.check(bundle, ::show, cancelled = { cancelled || !isActive })
                         }
                     if (results == null) CheckState.Idle else CheckState.Done(bundle.folder, results)
                 } catch (failure: AppFailure) {

@@ -80,6 +80,7 @@ class BundleImport(
     val state: StateFlow<ImportState> = mutableState.asStateFlow()
 
     @Volatile private var cancelled = false
+    private var last: BundleSource? = null
 
     /** [finished] is called on the scope's thread; it says whether the bundle is used from now on. */
     fun start(source: BundleSource, finished: suspend (StoredBundle.Ready) -> Boolean) {
@@ -89,6 +90,7 @@ class BundleImport(
             else -> Unit
         }
         cancelled = false
+        last = source
         mutableState.value = ImportState.Running(source.name, 0, source.sizeBytes, null)
         scope.launch {
             mutableState.value =
@@ -104,10 +106,17 @@ class BundleImport(
         }
     }
 
+    /** The same zip once more, after it failed. */
+    fun retry(finished: suspend (StoredBundle.Ready) -> Boolean) {
+        if (state.value is ImportState.Failed) last?.let { start(it, finished) }
+    }
+
     fun cancel() {
-        val running = state.value as? ImportState.Running ?: return
+        if (state.value !is ImportState.Running) return
         cancelled = true
-        mutableState.compareAndSetCancelling(running.name)
+        mutableState.update {
+            if (it is ImportState.Running) ImportState.Cancelling(it.name) else it
+        }
     }
 
     /** Puts the result of the last import away. */
@@ -149,10 +158,6 @@ class BundleImport(
                 ?.takeIf { failure.kind == FailureKind.STORAGE_FULL }
                 ?.let { (it - freeBytes()).takeIf { bytes -> bytes > 0 } }
         return ImportState.Failed(source.name, failure, missing)
-    }
-
-    private fun MutableStateFlow<ImportState>.compareAndSetCancelling(name: String) = update {
-        if (it is ImportState.Running) ImportState.Cancelling(name) else it
     }
 
     private companion object {

@@ -73,6 +73,9 @@ sealed interface ModelsNotice {
 
     /** The engine is [user]'s just now. */
     data class Busy(val user: EngineUser) : ModelsNotice
+
+    /** The phone has no app to pick a file with. */
+    data object NoFilePicker : ModelsNotice
 }
 
 /** The models screen: which bundles there are, and what can be done with them. */
@@ -117,13 +120,17 @@ class ModelsViewModel(
         own.update { it.copy(notice = ModelsNotice.Used(item.name)) }
     }
 
-    fun import(source: BundleSource) {
+    /** [source] may block. */
+    fun import(source: () -> BundleSource) {
         own.update { it.copy(notice = null) }
-        import.start(source) { bundle ->
-            reload()
-            useIfNone(bundle)
+        scope.launch {
+            val known = withContext(io) { source() }
+            import.start(known, ::takeIn)
         }
     }
+
+    /** The import that failed, once more. */
+    fun retryImport() = import.retry(::takeIn)
 
     fun cancelImport() = import.cancel()
 
@@ -172,7 +179,14 @@ class ModelsViewModel(
         }
     }
 
+    fun noFilePicker() = own.update { it.copy(notice = ModelsNotice.NoFilePicker) }
+
     fun dismissNotice() = own.update { it.copy(notice = null) }
+
+    private suspend fun takeIn(bundle: StoredBundle.Ready): Boolean {
+        reload()
+        return useIfNone(bundle)
+    }
 
     private suspend fun reload() {
         val stored = withContext(io) { store.list() }

@@ -8,7 +8,7 @@ import io.shakti.demo.fakes.FakeBundleStore
 import io.shakti.demo.fakes.FakeBundleStore.Companion.broken
 import io.shakti.demo.fakes.FakeBundleStore.Companion.ready
 import io.shakti.demo.fakes.FakeChecker
-import io.shakti.demo.fakes.HeldSettings
+import io.shakti.demo.fakes.MemorySettings
 import io.shakti.demo.settings.Settings
 import io.shakti.demo.ui.EngineUse
 import io.shakti.demo.ui.EngineUser
@@ -42,7 +42,7 @@ class ModelsViewModelTest {
         settings: Settings = Settings(),
         var freeBytes: Long = 1_000_000,
     ) {
-        val settings = HeldSettings(settings)
+        val settings = MemorySettings(settings)
         val checker = FakeChecker()
         val answering = MutableStateFlow(false)
         val time = TestTimeSource()
@@ -133,7 +133,7 @@ class ModelsViewModelTest {
             bench.time += 1.seconds
             seen += bench.import.state.value
         }
-        bench.model.import(Zip())
+        bench.model.import { Zip() }
         runCurrent()
         val third = seen[3] as ImportState.Running
         assertEquals(3000L, third.doneBytes)
@@ -155,7 +155,7 @@ class ModelsViewModelTest {
             bench.time += 1.seconds
             last = bench.import.state.value
         }
-        bench.model.import(Zip(sizeBytes = null))
+        bench.model.import { Zip(sizeBytes = null) }
         runCurrent()
         val running = last as ImportState.Running
         assertEquals(5000L, running.doneBytes)
@@ -166,7 +166,7 @@ class ModelsViewModelTest {
     @Test
     fun the_first_bundle_that_comes_in_is_used() = runTest {
         val bench = bench()
-        bench.model.import(Zip())
+        bench.model.import { Zip() }
         runCurrent()
         assertTrue((bench.state.import as ImportState.Done).nowUsed)
         assertTrue(bench.usable("imported").inUse)
@@ -175,7 +175,7 @@ class ModelsViewModelTest {
     @Test
     fun a_bundle_that_comes_in_replaces_one_in_use_that_is_gone() = runTest {
         val bench = bench(pushed, used = smol)
-        bench.model.import(Zip())
+        bench.model.import { Zip() }
         runCurrent()
         assertTrue(bench.usable("imported").inUse)
     }
@@ -188,13 +188,13 @@ class ModelsViewModelTest {
             if (done == 2000L) bench.model.cancelImport()
             seen += bench.import.state.value
         }
-        bench.model.import(Zip(name = "a.zip"))
+        bench.model.import { Zip(name = "a.zip") }
         runCurrent()
         assertEquals(ImportState.Cancelling("a.zip"), seen.last())
         assertEquals(ImportState.Idle, bench.state.import)
         assertEquals(ModelList.Empty, bench.state.list)
         bench.store.beforeBuffer = {}
-        bench.model.import(Zip())
+        bench.model.import { Zip() }
         runCurrent()
         assertTrue(bench.state.import is ImportState.Done)
     }
@@ -205,7 +205,7 @@ class ModelsViewModelTest {
         bench.store.beforeBuffer = { done ->
             if (done == 1000L) bench.import.start(Zip("b.zip")) { error("must not start") }
         }
-        bench.model.import(Zip("a.zip"))
+        bench.model.import { Zip("a.zip") }
         runCurrent()
         assertTrue(bench.state.import is ImportState.Done)
         assertEquals(1, bench.items().size)
@@ -223,7 +223,7 @@ class ModelsViewModelTest {
         val bench = bench()
         for (kind in kinds) {
             bench.store.willFail(kind)
-            bench.model.import(Zip("a.zip"))
+            bench.model.import { Zip("a.zip") }
             runCurrent()
             val failed = bench.state.import as ImportState.Failed
             assertEquals(kind, failed.failure.kind)
@@ -239,11 +239,11 @@ class ModelsViewModelTest {
         val bench = bench()
         bench.freeBytes = 1200
         bench.store.willFail(FailureKind.STORAGE_FULL)
-        bench.model.import(Zip())
+        bench.model.import { Zip() }
         runCurrent()
         assertEquals(3800L, (bench.state.import as ImportState.Failed).missingBytes)
         bench.store.willFail(FailureKind.STORAGE_FULL)
-        bench.model.import(Zip(sizeBytes = null))
+        bench.model.import { Zip(sizeBytes = null) }
         runCurrent()
         assertNull((bench.state.import as ImportState.Failed).missingBytes)
     }
@@ -255,7 +255,7 @@ class ModelsViewModelTest {
             object : InputStream() {
                 override fun read(): Int = throw IOException("the card was taken out")
             }
-        bench.model.import(Zip("a.zip", stream = torn))
+        bench.model.import { Zip("a.zip", stream = torn) }
         runCurrent()
         val failure = (bench.state.import as ImportState.Failed).failure
         assertEquals(FailureKind.FILE_UNREADABLE, failure.kind)

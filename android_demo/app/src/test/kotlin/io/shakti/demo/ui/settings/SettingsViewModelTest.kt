@@ -5,9 +5,10 @@ import io.shakti.demo.bundle.SystemPlace
 import io.shakti.demo.engine.RuntimeInfo
 import io.shakti.demo.fakes.CHATML_TURNS
 import io.shakti.demo.fakes.FakeBundleStore
-import io.shakti.demo.fakes.HeldSettings
+import io.shakti.demo.fakes.MemorySettings
 import io.shakti.demo.fakes.scriptedBundle
 import io.shakti.demo.settings.Settings
+import io.shakti.demo.settings.SettingsStore
 import io.shakti.demo.settings.Theme
 import java.io.File
 import kotlin.time.Duration.Companion.milliseconds
@@ -35,13 +36,22 @@ class SettingsViewModelTest {
             chat = CHATML_TURNS.copy(defaultSystem = "You are kind."),
         )
 
+    private class CountedSettings(private val held: MemorySettings) : SettingsStore by held {
+        var writes = 0
+
+        override fun update(change: (Settings) -> Settings) {
+            writes++
+            held.update(change)
+        }
+    }
+
     private class Screen(
         scope: TestScope,
         first: Settings,
         bundle: Bundle?,
         threadsSettable: Boolean,
     ) {
-        val store = HeldSettings(first)
+        val store = CountedSettings(MemorySettings(first))
         val bundle = MutableStateFlow(bundle)
         private val runtime = RuntimeInfo("Scripted", "1", "scripted", threadsSettable)
         val model = SettingsViewModel(store, this.bundle, runtime, 8, scope.backgroundScope)
@@ -192,7 +202,7 @@ class SettingsViewModelTest {
     fun the_bundle_in_use_follows_the_settings_and_a_broken_one_is_none() = runTest {
         val ready = FakeBundleStore.ready("a")
         val broken = FakeBundleStore.broken("b")
-        val settings = HeldSettings(Settings(bundleFolder = ready.folder.path))
+        val settings = MemorySettings(Settings(bundleFolder = ready.folder.path))
         val worker = StandardTestDispatcher(testScheduler)
         val flow = bundleInUse(settings, FakeBundleStore(ready, broken), worker)
         assertEquals("a", flow.first()?.manifest?.name)
