@@ -5,6 +5,7 @@ import android.content.ActivityNotFoundException
 import android.content.Intent
 import android.os.Bundle
 import io.shakti.demo.R
+import io.shakti.demo.bundle.RESERVE_BYTES
 import io.shakti.demo.ui.bytesWords
 import io.shakti.demo.ui.design.BannerAction
 import io.shakti.demo.ui.design.ButtonStyle
@@ -43,7 +44,7 @@ class ModelsScreen(private val host: ScreenHost) : Screen, ModelsActions {
     override fun onResult(data: Intent?) {
         val uri = data?.data ?: return
         val resolver = host.activity.applicationContext.contentResolver
-        model.import { UriBundleSource(resolver, uri) }
+        model.import { PickedUri(resolver, uri) }
     }
 
     override fun save(into: Bundle) {
@@ -143,8 +144,8 @@ private fun ScreenHost.modelsViewModel(): ModelsViewModel {
         ModelsViewModel(
             graph.bundles,
             graph.settings,
-            BundleImport(graph.bundles, storage::getUsableSpace, scope, graph.io),
-            BundleCheck(graph.checker, engine, scope, graph.engineThread),
+            ImportJob(graph.bundles, { storage.usableSpace - RESERVE_BYTES }, scope, graph.io),
+            CheckJob(graph.checker, engine, scope, graph.engineThread),
             engine,
             scope,
             graph.io,

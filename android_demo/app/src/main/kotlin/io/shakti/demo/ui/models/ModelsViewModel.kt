@@ -82,8 +82,8 @@ sealed interface ModelsNotice {
 class ModelsViewModel(
     private val store: BundleStore,
     private val settings: SettingsStore,
-    private val import: BundleImport,
-    private val check: BundleCheck,
+    private val import: ImportJob,
+    private val check: CheckJob,
     private val engine: EngineUse,
     private val scope: CoroutineScope,
     private val io: CoroutineDispatcher,
@@ -121,7 +121,7 @@ class ModelsViewModel(
     }
 
     /** [source] may block. */
-    fun import(source: () -> BundleSource) {
+    fun import(source: () -> PickedFile) {
         own.update { it.copy(notice = null) }
         scope.launch {
             val known = withContext(io) { source() }
@@ -136,7 +136,7 @@ class ModelsViewModel(
 
     fun dismissImport() = import.dismiss()
 
-    /** [makeRoom]: see [BundleCheck.start]. */
+    /** [makeRoom]: see [CheckJob.start]. */
     fun check(item: ModelItem.Usable, makeRoom: suspend () -> Unit = {}) {
         if (refusedFor(EngineUser.entries.toSet())) return
         check.start(item.stored.bundle, makeRoom)

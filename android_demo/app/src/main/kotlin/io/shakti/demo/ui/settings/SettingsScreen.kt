@@ -23,12 +23,12 @@ class SettingsScreen(private val host: ScreenHost) : Screen, SettingsActions {
             try {
                 awaitCancellation()
             } finally {
-                model.keepTyped()
+                model.writeNow()
             }
         }
     }
 
-    override fun typeSystemPrompt(text: String) = model.typeSystemPrompt(text)
+    override fun systemPrompt(text: String) = model.systemPrompt(text)
 
     override fun resetSystemPrompt() = model.resetSystemPrompt()
 
@@ -49,6 +49,8 @@ class SettingsScreen(private val host: ScreenHost) : Screen, SettingsActions {
         context.ask(title, context.getString(R.string.settings_reset_text), yes)
     }
 
+    override fun freeStorage() = host.show(Place.MODELS)
+
     override fun chooseModel() = host.show(Place.MODELS)
 }
 
@@ -57,6 +59,6 @@ private fun ScreenHost.settingsViewModel(): SettingsViewModel {
     val bundle = bundleInUse()
     val cores = Runtime.getRuntime().availableProcessors()
     return retained("settings") { scope ->
-        SettingsViewModel(graph.settings, bundle, graph.engine.runtime, cores, scope)
+        SettingsViewModel(graph.settings, bundle, graph.engine.runtime, cores, scope, graph.io)
     }
 }

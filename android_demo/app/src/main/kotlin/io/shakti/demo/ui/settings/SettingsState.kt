@@ -1,5 +1,6 @@
 package io.shakti.demo.ui.settings
 
+import io.shakti.demo.AppFailure
 import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.bundle.SystemPlace
 import io.shakti.demo.settings.Theme
@@ -11,6 +12,8 @@ data class SettingsState(
     val model: ModelSettings = ModelSettings.Loading,
     /** Something differs from what a fresh app has. */
     val changed: Boolean = false,
+    /** Why the last change is not on the disk. */
+    val unsaved: AppFailure? = null,
 )
 
 sealed interface ModelSettings {

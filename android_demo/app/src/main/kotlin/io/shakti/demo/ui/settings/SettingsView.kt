@@ -4,6 +4,7 @@ import android.content.Context
 import android.view.View
 import android.widget.FrameLayout
 import android.widget.LinearLayout
+import io.shakti.demo.AppFailure
 import io.shakti.demo.R
 import io.shakti.demo.settings.Theme
 import io.shakti.demo.ui.design.ActionButton
@@ -25,7 +26,7 @@ import io.shakti.demo.ui.numberWords
 
 /** What a person can do on the settings screen; null leaves a value to the model. */
 interface SettingsActions {
-    fun typeSystemPrompt(text: String)
+    fun systemPrompt(text: String)
 
     fun resetSystemPrompt()
 
@@ -42,11 +43,14 @@ interface SettingsActions {
     fun resetAll()
 
     fun chooseModel()
+
+    fun freeStorage()
 }
 
 /** Draws a [SettingsState]. The rows are made anew only where their bounds changed. */
 class SettingsView(context: Context, private val actions: SettingsActions) : FrameLayout(context) {
     private val page = Page(context, context.getString(R.string.place_settings))
+    private val unsaved = Banner(context)
     private val model = context.column()
     private val themes = ChoiceRows(context, Theme.entries.map { context.getString(it.words) })
     private val reset =
@@ -59,6 +63,7 @@ class SettingsView(context: Context, private val actions: SettingsActions) : Fra
 
     init {
         page.content.apply {
+            add(unsaved)
             section(text(R.string.settings_theme)) { add(themes) }
             add(model)
             add(reset, width = WRAP, above = R.dimen.space_xl)
@@ -69,6 +74,7 @@ class SettingsView(context: Context, private val actions: SettingsActions) : Fra
 
     fun show(state: SettingsState) {
         themes.chosen = state.theme.ordinal
+        showUnsaved(state.unsaved)
         reset.visibility = if (state.changed) View.VISIBLE else View.GONE
         val values = state.model as? ModelSettings.Values
         val shape: Any = values?.shape() ?: state.model
@@ -80,6 +86,13 @@ class SettingsView(context: Context, private val actions: SettingsActions) : Fra
             if (state.model == ModelSettings.NoModel) model.noModel()
         }
         values?.let { rows?.show(it) }
+    }
+
+    private fun showUnsaved(failure: AppFailure?) {
+        if (failure == null) return unsaved.hide()
+        val free = BannerAction(text(R.string.way_storage), actions::freeStorage)
+        val words = text(R.string.settings_unsaved)
+        unsaved.show(BannerKind.ERROR, words, failure.message, listOf(free))
     }
 
     private fun LinearLayout.noModel() {
@@ -157,7 +170,7 @@ private class ModelRows(
 
     init {
         orientation = VERTICAL
-        values.system?.let { section(text(R.string.settings_system)) { systemPrompt() } }
+        values.system?.let { section(text(R.string.settings_system)) { promptField() } }
         section(context.getString(R.string.settings_answers, values.modelName)) {
             add(temperature)
             add(maxTokens, above = R.dimen.space_m)
@@ -185,12 +198,12 @@ private class ModelRows(
         promptFollows = true
     }
 
-    private fun LinearLayout.systemPrompt() {
+    private fun LinearLayout.promptField() {
         prompt.lines(PROMPT_LINES)
         prompt.say(text(R.string.settings_system_about))
         prompt.onText = {
             promptFollows = false
-            actions.typeSystemPrompt(it)
+            actions.systemPrompt(it)
         }
         add(prompt)
         add(resetPrompt, width = WRAP)

@@ -14,6 +14,7 @@ import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.SharingStarted
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.combine
@@ -21,7 +22,9 @@ import kotlinx.coroutines.flow.distinctUntilChanged
 import kotlinx.coroutines.flow.flowOn
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.stateIn
+import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
 
 /** The bundle that chats use, as it is told by the settings; null when there is none. */
 fun bundleInUse(
@@ -37,9 +40,18 @@ fun bundleInUse(
         }
         .flowOn(io)
 
+/** What the person changed and has not been written yet. */
+private class Pending(val apply: (Settings) -> Settings) {
+    fun and(next: (Settings) -> Settings) = Pending { next(apply(it)) }
+
+    companion object {
+        val NONE = Pending { it }
+    }
+}
+
 /**
- * What a person may choose. Everything is kept at once and applies from the next answer; the system
- * prompt is kept a moment after the last key, so that not every letter is written to the disk.
+ * What a person may choose. It shows at once, is written a moment after the last change (neither
+ * every letter nor every step of a slider goes to the disk), and applies from the next answer.
  *
  * [cores]: of the processor, the most threads that make sense.
  */
@@ -49,64 +61,72 @@ class SettingsViewModel(
     private val runtime: RuntimeInfo,
     private val cores: Int,
     private val scope: CoroutineScope,
+    private val io: CoroutineDispatcher,
 ) {
+    private val pending = MutableStateFlow(Pending.NONE)
+    private var writing: Job? = null
+
     val state: StateFlow<SettingsState> =
-        combine(store.settings, bundle) { settings, bundle ->
-                SettingsState(settings.theme, values(settings, bundle), changed(settings))
+        combine(store.settings, pending, bundle, store.unsaved) { stored, pending, bundle, unsaved ->
+                val settings = pending.apply(stored)
+                SettingsState(settings.theme, values(settings, bundle), changed(settings), unsaved)
             }
             .stateIn(scope, SharingStarted.Eagerly, SettingsState(store.settings.value.theme))
 
-    private var typing: Job? = null
-    private var typed: String? = null
-
-    fun typeSystemPrompt(text: String) {
-        typed = text
-        typing?.cancel()
-        typing =
-            scope.launch {
-                delay(PAUSE)
-                keepTyped()
-            }
-    }
-
-    /** Keeps what was typed without waiting, for when the screen goes. */
-    fun keepTyped() {
-        val text = typed ?: return
-        typed = null
+    fun systemPrompt(text: String) {
         val own = (state.value.model as? ModelSettings.Values)?.ownSystem
-        store.update { it.copy(systemPrompt = text.takeIf { text != own }) }
-    }
-
-    fun resetSystemPrompt() {
-        forgetTyped()
-        store.update { it.copy(systemPrompt = null) }
+        change { it.copy(systemPrompt = text.takeIf { text != own }) }
     }
 
     /** Null leaves it to the model, here and below. */
-    fun temperature(value: Float?) = store.update { it.copy(temperature = value) }
+    fun resetSystemPrompt() = change { it.copy(systemPrompt = null) }
 
-    fun maxTokens(value: Int?) = store.update { it.copy(maxTokens = value) }
+    fun temperature(value: Float?) = change { it.copy(temperature = value) }
+
+    fun maxTokens(value: Int?) = change { it.copy(maxTokens = value) }
 
     /** The whole context is the same as no limit, so that a larger model may use its own. */
     fun contextTokens(value: Int?) {
         val values = state.value.model as? ModelSettings.Values
         val whole = values?.contextTokens?.choices?.last()
-        store.update { it.copy(contextTokens = value?.takeIf { it != whole }) }
+        change { it.copy(contextTokens = value?.takeIf { it != whole }) }
     }
 
-    fun threads(value: Int?) = store.update { it.copy(threads = value) }
+    fun threads(value: Int?) = change { it.copy(threads = value) }
 
-    fun theme(value: Theme) = store.update { it.copy(theme = value) }
+    fun theme(value: Theme) {
+        change { it.copy(theme = value) }
+        writeNow()
+    }
 
     /** Everything but the choice of the model. */
     fun resetAll() {
-        forgetTyped()
-        store.update { Settings(bundleFolder = it.bundleFolder) }
+        change { Settings(bundleFolder = it.bundleFolder) }
+        writeNow()
     }
 
-    private fun forgetTyped() {
-        typing?.cancel()
-        typed = null
+    /** Writes without waiting, for when the screen goes. */
+    fun writeNow() {
+        writing?.cancel()
+        write()
+    }
+
+    private fun change(next: (Settings) -> Settings) {
+        pending.update { it.and(next) }
+        writing?.cancel()
+        writing =
+            scope.launch {
+                delay(PAUSE)
+                withContext(io) { write() }
+            }
+    }
+
+    /** Every change says what a value is to be, so that it does no harm to apply one twice. */
+    private fun write() {
+        val changes = pending.value
+        if (changes === Pending.NONE) return
+        store.update(changes.apply)
+        pending.compareAndSet(changes, Pending.NONE)
     }
 
     private fun changed(settings: Settings) =

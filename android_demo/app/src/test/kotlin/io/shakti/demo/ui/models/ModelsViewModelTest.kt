@@ -49,8 +49,8 @@ class ModelsViewModelTest {
         private val worker = StandardTestDispatcher(scope.testScheduler)
         private val background = scope.backgroundScope
         val engine = EngineUse(answering, background)
-        val import = BundleImport(store, { freeBytes }, background, worker, time)
-        val check = BundleCheck(checker, engine, background, worker)
+        val import = ImportJob(store, { freeBytes }, background, worker, time)
+        val check = CheckJob(checker, engine, background, worker)
         val model = ModelsViewModel(store, this.settings, import, check, engine, background, worker)
 
         val state: ModelsState get() = model.state.value
@@ -76,7 +76,7 @@ class ModelsViewModelTest {
         private val bytes: Int = 5000,
         override val sizeBytes: Long? = bytes.toLong(),
         private val stream: InputStream = ByteArrayInputStream(ByteArray(bytes)),
-    ) : BundleSource {
+    ) : PickedFile {
         override fun open(): InputStream = stream
     }
 

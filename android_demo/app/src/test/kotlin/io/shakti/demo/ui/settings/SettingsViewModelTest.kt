@@ -1,5 +1,7 @@
 package io.shakti.demo.ui.settings
 
+import io.shakti.demo.AppFailure
+import io.shakti.demo.FailureKind
 import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.bundle.SystemPlace
 import io.shakti.demo.engine.RuntimeInfo
@@ -23,6 +25,7 @@ import kotlinx.coroutines.test.runTest
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertNull
+import org.junit.Assert.assertSame
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
@@ -38,6 +41,7 @@ class SettingsViewModelTest {
 
     private class CountedSettings(private val held: MemorySettings) : SettingsStore by held {
         var writes = 0
+        override val unsaved = MutableStateFlow<AppFailure?>(null)
 
         override fun update(change: (Settings) -> Settings) {
             writes++
@@ -54,7 +58,14 @@ class SettingsViewModelTest {
         val store = CountedSettings(MemorySettings(first))
         val bundle = MutableStateFlow(bundle)
         private val runtime = RuntimeInfo("Scripted", "1", "scripted", threadsSettable)
-        val model = SettingsViewModel(store, this.bundle, runtime, 8, scope.backgroundScope)
+        val model = SettingsViewModel(
+                store,
+                this.bundle,
+                runtime,
+                cores = 8,
+                scope.backgroundScope,
+                StandardTestDispatcher(scope.testScheduler),
+            )
         val kept: Settings get() = store.settings.value
         val values: ModelSettings.Values get() = model.state.value.model as ModelSettings.Values
     }
@@ -121,11 +132,47 @@ class SettingsViewModelTest {
     fun the_whole_context_is_kept_as_no_limit() = runTest {
         val screen = screen(Settings(contextTokens = 512))
         screen.model.contextTokens(2048)
-        runCurrent()
+        screen.model.writeNow()
         assertNull(screen.kept.contextTokens)
         screen.model.contextTokens(768)
-        runCurrent()
+        screen.model.writeNow()
         assertEquals(768, screen.kept.contextTokens)
+    }
+
+    @Test
+    fun a_slider_shows_each_step_at_once_and_writes_where_it_stops() = runTest {
+        val screen = screen()
+        for (step in 1..5) {
+            screen.model.temperature(Temperatures.at(step))
+            runCurrent()
+            assertEquals(Value(Temperatures.at(step), chosen = true), screen.values.temperature)
+            advanceTimeBy(50.milliseconds)
+        }
+        assertNull(screen.kept.temperature)
+        advanceTimeBy(500.milliseconds)
+        assertEquals(0.25f, screen.kept.temperature)
+        assertEquals(1, screen.store.writes)
+        assertEquals(Value(0.25f, chosen = true), screen.values.temperature)
+    }
+
+    @Test
+    fun a_change_meanwhile_by_another_screen_is_not_undone() = runTest {
+        val screen = screen()
+        screen.model.temperature(0.5f)
+        screen.store.update { it.copy(bundleFolder = "/bundles/other") }
+        screen.model.writeNow()
+        assertEquals(Settings(temperature = 0.5f, bundleFolder = "/bundles/other"), screen.kept)
+    }
+
+    @Test
+    fun what_could_not_be_saved_is_told_and_applies_all_the_same() = runTest {
+        val screen = screen()
+        val full = AppFailure(FailureKind.STORAGE_FULL, "no room")
+        screen.store.unsaved.value = full
+        screen.model.theme(Theme.DARK)
+        runCurrent()
+        assertSame(full, screen.model.state.value.unsaved)
+        assertEquals(Theme.DARK, screen.kept.theme)
     }
 
     @Test
@@ -144,7 +191,7 @@ class SettingsViewModelTest {
     fun the_system_prompt_is_kept_once_a_moment_after_the_last_key() = runTest {
         val screen = screen()
         for (text in listOf("B", "Be", "Be b", "Be brief.")) {
-            screen.model.typeSystemPrompt(text)
+            screen.model.systemPrompt(text)
             advanceTimeBy(100.milliseconds)
         }
         assertNull(screen.kept.systemPrompt)
@@ -157,8 +204,8 @@ class SettingsViewModelTest {
     @Test
     fun leaving_the_screen_keeps_what_was_typed_at_once() = runTest {
         val screen = screen()
-        screen.model.typeSystemPrompt("Be brief.")
-        screen.model.keepTyped()
+        screen.model.systemPrompt("Be brief.")
+        screen.model.writeNow()
         assertEquals("Be brief.", screen.kept.systemPrompt)
         advanceTimeBy(1000.milliseconds)
         assertEquals(1, screen.store.writes)
@@ -167,18 +214,18 @@ class SettingsViewModelTest {
     @Test
     fun the_models_own_text_typed_again_is_no_choice_and_an_empty_one_is() = runTest {
         val screen = screen(Settings(systemPrompt = "Be brief."))
-        screen.model.typeSystemPrompt("You are kind.")
-        screen.model.keepTyped()
+        screen.model.systemPrompt("You are kind.")
+        screen.model.writeNow()
         assertNull(screen.kept.systemPrompt)
-        screen.model.typeSystemPrompt("")
-        screen.model.keepTyped()
+        screen.model.systemPrompt("")
+        screen.model.writeNow()
         assertEquals("", screen.kept.systemPrompt)
     }
 
     @Test
     fun a_reset_overtakes_what_is_still_being_typed() = runTest {
         val screen = screen(Settings(systemPrompt = "Be brief."))
-        screen.model.typeSystemPrompt("Be")
+        screen.model.systemPrompt("Be")
         screen.model.resetSystemPrompt()
         advanceTimeBy(1000.milliseconds)
         runCurrent()

@@ -11,7 +11,7 @@ import java.io.IOException
 import java.io.InputStream
 
 /** What the system's file picker gave. Making it asks the file's provider: blocking. */
-class UriBundleSource(private val resolver: ContentResolver, private val uri: Uri) : BundleSource {
+class PickedUri(private val resolver: ContentResolver, private val uri: Uri) : PickedFile {
     private val said = describe()
 
     override val name: String = said.first ?: uri.lastPathSegment ?: uri.toString()

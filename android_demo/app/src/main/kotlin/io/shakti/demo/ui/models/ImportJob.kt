@@ -20,7 +20,7 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 
 /** A zip that a person picked. */
-interface BundleSource {
+interface PickedFile {
     /** Name for people, such as the file's. */
     val name: String
 
@@ -69,7 +69,7 @@ sealed interface ImportState {
  *
  * [freeBytes]: of the storage that the bundles go to.
  */
-class BundleImport(
+class ImportJob(
     private val store: BundleStore,
     private val freeBytes: () -> Long,
     private val scope: CoroutineScope,
@@ -80,10 +80,10 @@ class BundleImport(
     val state: StateFlow<ImportState> = mutableState.asStateFlow()
 
     @Volatile private var cancelled = false
-    private var last: BundleSource? = null
+    private var last: PickedFile? = null
 
     /** [finished] is called on the scope's thread; it says whether the bundle is used from now on. */
-    fun start(source: BundleSource, finished: suspend (StoredBundle.Ready) -> Boolean) {
+    fun start(source: PickedFile, finished: suspend (StoredBundle.Ready) -> Boolean) {
         when (state.value) {
             is ImportState.Running,
             is ImportState.Cancelling -> return
@@ -126,7 +126,7 @@ class BundleImport(
         }
     }
 
-    private fun read(source: BundleSource): StoredBundle? {
+    private fun read(source: PickedFile): StoredBundle? {
         val meter = RateMeter(time)
         val shown = Throttle(time, SHOW_EVERY)
         try {
@@ -152,7 +152,7 @@ class BundleImport(
         }
     }
 
-    private fun failed(source: BundleSource, failure: AppFailure): ImportState.Failed {
+    private fun failed(source: PickedFile, failure: AppFailure): ImportState.Failed {
         val missing =
             source.sizeBytes
                 ?.takeIf { failure.kind == FailureKind.STORAGE_FULL }

@@ -48,7 +48,7 @@ sealed interface CheckState {
 }
 
 /** Checks one bundle at a time, on the engine's thread, for as long as the app lives. */
-class BundleCheck(
+class CheckJob(
     private val checker: BundleChecker,
     private val engine: EngineUse,
     private val scope: CoroutineScope,
