@@ -7,6 +7,7 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from sdk_builder.app.dexfile import ClassDef, DexFile, Field, Method
@@ -104,7 +105,7 @@ def unresolved(files: Iterable[DexFile], platform: Platform) -> list[str]:
 
     missing = {type_ for file in given for type_ in _classes(file.types) if find(type_) is None}
     for file in given:
-        named: list[Method | Field] = [*file.methods, *file.fields]
+        named: Iterator[Method | Field] = chain(file.methods, file.fields)
         for member in named:
             owner = _OBJECT if member.owner.startswith("[") else member.owner
             if not _has(owner, (member.name, member.descriptor), find, set()):
