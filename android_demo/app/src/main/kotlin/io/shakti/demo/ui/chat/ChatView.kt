@@ -19,6 +19,7 @@ import io.shakti.demo.ui.design.BannerKind
 import io.shakti.demo.ui.design.ButtonStyle
 import io.shakti.demo.ui.design.CappedFrame
 import io.shakti.demo.ui.design.IconButton
+import io.shakti.demo.ui.design.LowScroll
 import io.shakti.demo.ui.design.MATCH
 import io.shakti.demo.ui.design.TopBar
 import io.shakti.demo.ui.design.WRAP
@@ -59,6 +60,7 @@ class ChatView(context: Context, private val actions: ChatActions) : LinearLayou
             addHistoryAction()
         }
         addAction(R.drawable.ic_add, R.string.new_chat, actions::newChat)
+        bar.keepToOneLine()
         main.add(bar)
         main.add(live, height = 1)
         buildMiddle()
@@ -87,7 +89,7 @@ class ChatView(context: Context, private val actions: ChatActions) : LinearLayou
 
     private fun bottom() = context.column {
         pad(R.dimen.screen_margin, R.dimen.space_s)
-        add(banner)
+        add(LowScroll(context, BANNER_SHARE).apply { addView(banner, MATCH, WRAP) })
         add(status, above = R.dimen.space_s)
         add(composer, above = R.dimen.space_s)
     }
@@ -163,6 +165,7 @@ class ChatView(context: Context, private val actions: ChatActions) : LinearLayou
         /** From this width on the kept chats stand beside the open one. */
         const val TWO_PANES_DP = 840
         const val TITLE_LENGTH = 60
+        const val BANNER_SHARE = 0.45
     }
 }
 

@@ -37,7 +37,7 @@ class HistoryPane(context: Context, private val actions: ChatActions, asPage: Bo
         val content = context.column {
             pad(R.dimen.space_s, R.dimen.space_s)
             add(undo)
-            add(rows)
+            add(rows, above = R.dimen.space_s)
         }
         val frame = CappedFrame(context).apply { addView(content, MATCH, WRAP) }
         val scroll = ScrollView(context).apply { addView(frame, MATCH, WRAP) }

@@ -3,15 +3,18 @@ package io.shakti.demo.ui.chat
 import android.content.Context
 import android.graphics.Canvas
 import android.graphics.Paint
+import android.graphics.Path
+import android.graphics.RectF
 import android.graphics.Typeface
 import android.text.Layout
 import android.text.SpannableStringBuilder
 import android.text.Spanned
-import android.text.style.BackgroundColorSpan
+import android.text.style.ForegroundColorSpan
 import android.text.style.LeadingMarginSpan
 import android.text.style.LineBackgroundSpan
 import android.text.style.RelativeSizeSpan
 import android.text.style.StyleSpan
+import android.text.style.TabStopSpan
 import android.text.style.TypefaceSpan
 import io.shakti.demo.R
 import io.shakti.demo.ui.design.dimen
@@ -21,7 +24,10 @@ import io.shakti.demo.ui.design.sp
 class MarkdownText(context: Context) {
     private val codeGround = context.getColor(R.color.sunken)
     private val indent = context.sp(INDENT_SP).toInt()
+    private val digit = context.sp(DIGIT_SP).toInt()
+    private val codeInk = context.getColor(R.color.on_accent_tonal)
     private val codePadding = context.dimen(R.dimen.space_m)
+    private val corner = context.dimen(R.dimen.space_s).toFloat()
 
     fun of(markdown: String): CharSequence {
         val text = SpannableStringBuilder()
@@ -52,16 +58,18 @@ class MarkdownText(context: Context) {
                 mark(start, RelativeSizeSpan(if (block.level <= 2) LARGE_HEADING else HEADING))
             }
             is Block.Item -> {
-                append(block.marker).append("  ")
+                append(block.marker).append("\t")
                 append(block.text)
                 val outer = indent * block.depth
-                mark(start, LeadingMarginSpan.Standard(outer, outer + indent))
+                val inner = outer + indent + digit * (block.marker.length - 1)
+                mark(start, LeadingMarginSpan.Standard(outer, inner))
+                mark(start, TabStopSpan.Standard(inner))
             }
             is Block.Code -> {
                 append(block.text.ifEmpty { " " })
                 mark(start, TypefaceSpan("monospace"))
                 mark(start, RelativeSizeSpan(CODE_SIZE))
-                mark(start, CodeGround(codeGround, codePadding))
+                mark(start, CodeGround(codeGround, codePadding, corner))
             }
         }
     }
@@ -75,7 +83,7 @@ class MarkdownText(context: Context) {
             if (run.code) {
                 mark(start, TypefaceSpan("monospace"))
                 mark(start, RelativeSizeSpan(CODE_SIZE))
-                mark(start, BackgroundColorSpan(codeGround))
+                mark(start, ForegroundColorSpan(codeInk))
             }
         }
     }
@@ -84,7 +92,8 @@ class MarkdownText(context: Context) {
         setSpan(span, start, length, Spanned.SPAN_EXCLUSIVE_EXCLUSIVE)
 
     private companion object {
-        const val INDENT_SP = 18f
+        const val INDENT_SP = 16f
+        const val DIGIT_SP = 9f
         const val GAP_SIZE = 0.45f
         const val LARGE_HEADING = 1.2f
         const val HEADING = 1.06f
@@ -92,9 +101,15 @@ class MarkdownText(context: Context) {
     }
 }
 
-/** The ground behind a block of code, as wide as the text may be. */
-private class CodeGround(private val colour: Int, private val padding: Int) :
-    LineBackgroundSpan, LeadingMarginSpan {
+/** The ground behind a block of code, as wide as the text may be, with round corners at both ends. */
+private class CodeGround(
+    private val colour: Int,
+    private val padding: Int,
+    private val corner: Float,
+) : LineBackgroundSpan, LeadingMarginSpan {
+    private val path = Path()
+    private val box = RectF()
+
     override fun drawBackground(
         canvas: Canvas,
         paint: Paint,
@@ -108,9 +123,20 @@ private class CodeGround(private val colour: Int, private val padding: Int) :
         end: Int,
         lineNumber: Int,
     ) {
+        val spans = text as Spanned
+        val isFirst = start <= spans.getSpanStart(this)
+        val isLast = end >= spans.getSpanEnd(this)
+        val above = if (isFirst) top - padding / 2 else top
+        val below = if (isLast) bottom + padding / 2 else bottom
+        box.set(left.toFloat(), above.toFloat(), right.toFloat(), below.toFloat())
+        val upper = if (isFirst) corner else 0f
+        val lower = if (isLast) corner else 0f
+        val radii = floatArrayOf(upper, upper, upper, upper, lower, lower, lower, lower)
+        path.rewind()
+        path.addRoundRect(box, radii, Path.Direction.CW)
         val before = paint.color
         paint.color = colour
-        canvas.drawRect(left.toFloat(), top.toFloat(), right.toFloat(), bottom.toFloat(), paint)
+        canvas.drawPath(path, paint)
         paint.color = before
     }
 

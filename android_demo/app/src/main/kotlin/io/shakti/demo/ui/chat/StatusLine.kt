@@ -34,12 +34,10 @@ class StatusLine(context: Context) : LinearLayout(context) {
         val hasContext = model != null && model.isLoaded && model.contextTokens > 0
         if (hasContext) {
             val count = NumberFormat.getIntegerInstance()
-            val words = context.getString(
-                R.string.context_used,
-                count.format(model.usedTokens),
-                count.format(model.contextTokens),
-            )
-            used.text = words
+            val (some, all) = count.format(model.usedTokens) to count.format(model.contextTokens)
+            used.text = context.getString(R.string.context_short, some, all)
+            val words = context.getString(R.string.context_used, some, all)
+            used.contentDescription = words
             meter.show(model.usedTokens, model.contextTokens, words)
         }
         speed.show(context.statsWords(facts))
