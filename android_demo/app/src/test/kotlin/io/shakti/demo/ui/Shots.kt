@@ -10,5 +10,5 @@ import io.shakti.demo.ui.Look.TABLET
 object Shots {
     val ALL: Map<String, Set<Look>> = mapOf(
         "design" to setOf(LIGHT, DARK, LARGE),
-    )
+    ) + PlaceShots.ALL
 }

@@ -2,6 +2,8 @@ package io.shakti.demo.ui.shell
 
 import android.content.Context
 import android.view.View
+import io.shakti.demo.ui.about.AboutScreen
+import io.shakti.demo.ui.bench.BenchScreen
 import io.shakti.demo.ui.design.Page
 import io.shakti.demo.ui.models.ModelsScreen
 import io.shakti.demo.ui.settings.SettingsScreen
@@ -11,7 +13,9 @@ import kotlinx.coroutines.CoroutineScope
 fun screenAt(place: Place, host: ScreenHost): Screen =
     when (place) {
         Place.MODELS -> ModelsScreen(host)
+        Place.BENCHMARK -> BenchScreen(host)
         Place.SETTINGS -> SettingsScreen(host)
+        Place.ABOUT -> AboutScreen(host)
         else -> Untitled(host.activity, place)
     }
 
