@@ -29,5 +29,5 @@ object Shots {
         "chat-history-empty" to setOf(LIGHT),
     )
 
-    val ALL: Map<String, Set<Look>> = DESIGN + CHAT
+    val ALL: Map<String, Set<Look>> = DESIGN + CHAT + PlaceShots.ALL
 }
