@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from sdk_builder import errors
+from sdk_builder.cli.answers import Benched
 from sdk_builder.cli.arguments import COUNTS, PATH, bundle_argument, complete_device, parse_threads
 from sdk_builder.cli.group import describe, family_of
 from sdk_builder.cli.invocation import Invocation, command_options
-from sdk_builder.cli.library import Benched, BenchOptions, PeerOptions
 from sdk_builder.cli.output import table
+from sdk_builder.cli.requests import BenchOptions, PeerOptions
 from sdk_builder.errors import DeviceError, ShaktiError, UsageError
 
 DEPTH_SWEEP = (0, 512, 2048, 3584)

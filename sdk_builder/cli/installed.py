@@ -11,22 +11,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdk_builder.cli.library import (
-    Answering,
+from sdk_builder.cli.answers import (
     Benched,
-    BenchOptions,
     BundleView,
-    CompareOptions,
     Conversation,
     DeviceRow,
     Exported,
-    ExportOptions,
-    Limits,
     Perplexity,
-    ReportOptions,
     Stats,
     Verified,
     Written,
+)
+from sdk_builder.cli.requests import (
+    Answering,
+    BenchOptions,
+    CompareOptions,
+    ExportOptions,
+    Limits,
+    ReportOptions,
 )
 from sdk_builder.errors import UsageError
 from sdk_builder.log import Steps

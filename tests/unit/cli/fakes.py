@@ -24,7 +24,7 @@ from sdk_builder.bundle.manifest import (
     TokenizerInfo,
 )
 from sdk_builder.cli.installed import InstalledLibrary
-from sdk_builder.cli.library import Answering, ExportOptions, Limits
+from sdk_builder.cli.requests import Answering, ExportOptions, Limits
 from sdk_builder.errors import ShaktiError
 from sdk_builder.findings import Finding
 from sdk_builder.log import Steps

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sdk_builder.bundle.manifest import Manifest
 from sdk_builder.cli.export_cmd import default_output
-from sdk_builder.cli.library import ExportOptions, Limits
+from sdk_builder.cli.requests import ExportOptions, Limits
 from sdk_builder.findings import Finding
 from sdk_builder.models.presets import PRESETS
 from tests.unit.cli.conftest import Shakti
