@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdk_builder.benchmark.protocol import PACKAGE
 from sdk_builder.device.adb import Adb
 from sdk_builder.device.app import installed_app, require_runnable
+from sdk_builder.device.demo_app import PACKAGE
 from sdk_builder.device.discovery import READY, attached
 from sdk_builder.device.facts import DeviceFacts
 from sdk_builder.device.phone_facts import read_facts

@@ -108,7 +108,7 @@ class InstalledLibrary:
 
     def doctor_device(self, wanted: str, steps: Steps) -> Sequence[Finding]:
         """Look at a phone; an empty `wanted` is the one that is attached."""
-        from sdk_builder.benchmark.protocol import PACKAGE
+        from sdk_builder.device.demo_app import PACKAGE
         from sdk_builder.device.discovery import choose
         from sdk_builder.device.readiness import examine_phone
 
