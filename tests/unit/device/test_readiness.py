@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sdk_builder.device.app import MIN_API
 from sdk_builder.device.fake import FakeApp, FakePhone
 from sdk_builder.device.phone_facts import parse_properties
 from sdk_builder.device.readiness import examine_phone
@@ -51,7 +52,7 @@ def test_a_phone_in_order_has_nothing_to_fix():
     [
         ("Android", "missing", "Android 7 (API 25)", "Update",
          {"ro.build.version.release": "7", "ro.build.version.sdk": "25"}),
-        ("Android", "warning", "not known", "API 26", {"ro.build.version.sdk": ""}),
+        ("Android", "warning", "not known", f"API {MIN_API}", {"ro.build.version.sdk": ""}),
         ("ABI", "missing", "armeabi-v7a", "64-bit", {"ro.product.cpu.abi": "armeabi-v7a"}),
         ("ABI", "warning", "not known", "arm64-v8a", {"ro.product.cpu.abi": ""}),
         ("page size", "warning", "65536 bytes", "pages", {"ro.product.cpu.pagesize.max": "65536"}),
