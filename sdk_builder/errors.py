@@ -153,6 +153,34 @@ class UnsupportedOperatorError(ExportError):
     """The lowered graph holds an operator that the target cannot run."""
 
 
+class JdkError(ToolchainError):
+    """There is no Java development kit, or none that the build can use."""
+
+
+class NetworkError(ToolchainError):
+    """Something has to be downloaded, and no connection was to be had."""
+
+
+class ArtifactMissingError(ToolchainError):
+    """No repository that we know has a file that the build needs."""
+
+
+class TamperedArtifactError(ToolchainError):
+    """A file is not the one that the lock file names."""
+
+
+class CompileError(ToolchainError):
+    """A compiler, linker or shrinker refused the app; its own lines are in the hint."""
+
+
+class KeystoreError(ToolchainError):
+    """The keystore or its passwords cannot sign."""
+
+
+class ApkError(InputError):
+    """A file is no APK that we can read."""
+
+
 class TargetExistsError(OutputError):
     """The output is already there and nobody asked to replace it."""
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from sdk_builder.cache import cache_dir
 from sdk_builder.errors import InputError, ToolchainError, output_errors
 from sdk_builder.models.presets import PRESETS
 from sdk_builder.process import run
@@ -82,12 +83,6 @@ def find_source(name: str) -> Source | None:
 def known_names() -> list[str]:
     """Names of all presets and sources, without aliases."""
     return [*PRESETS, *SOURCES]
-
-
-def cache_dir() -> Path:
-    """Folder of fetched sources: SHAKTI_CACHE, or ~/.cache/shakti-sdk."""
-    given = os.environ.get("SHAKTI_CACHE")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "shakti-sdk"
 
 
 def cached_path(source: Source) -> Path:

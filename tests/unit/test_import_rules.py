@@ -21,10 +21,11 @@ PACKAGE = "sdk_builder"
 HEAVY = {"torch", "transformers", "executorch", "torchao"}
 
 # Which rooms a room may import, at any place and even if only for types.
-BASE = {"errors", "log", "process"}
+BASE = {"errors", "log", "process", "cache"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "log": set(),
+    "cache": set(),
     "process": {"errors"},
     "findings": set(),
     "bundle": BASE,
@@ -38,7 +39,7 @@ ROOMS: dict[str, set[str]] = {
     "device": BASE | {"bundle", "findings"},
     "benchmark": BASE | {"bundle", "device", "runtime"},
     "report": BASE | {"benchmark", "device"},
-    "app": BASE | {"bundle", "device"},
+    "app": BASE | {"bundle", "device", "findings"},
     "catalogue": BASE | {"models", "quantization"},
     "doctor": BASE | {"findings"},
     "pipeline": BASE | {"bundle", "models", "quantization", "lowering", "runtime", "verify"},
@@ -49,7 +50,7 @@ ROOMS["__main__"] = {"cli"}
 
 # Importing any module of these loads nothing heavy, by whatever way round.
 LIGHT_ROOMS = {
-    *("errors", "log", "process", "findings", "cli", "__init__", "__main__"),
+    *("errors", "log", "cache", "process", "findings", "cli", "__init__", "__main__"),
     *("bundle", "device", "benchmark", "report", "app"),
 }
 EXECUTORCH_ROOMS = {"lowering", "runtime"}

@@ -19,6 +19,7 @@ data class Manifest(
     val chat: ChatTurns?,
     val generation: GenerationDefaults,
     val golden: List<GoldenPrompt>,
+    val quality: QualityInfo = QualityInfo(),
 )
 
 data class ModelInfo(
@@ -29,7 +30,14 @@ data class ModelInfo(
     val layers: Int,
     val vocabSize: Int,
     val licence: String?,
+    /** KV heads of each layer, with [headDim] numbers each: what the KV cache holds a position. */
+    val kvHeads: List<Int> = emptyList(),
+    val headDim: Int = 0,
+    val source: ModelSource? = null,
 )
+
+/** Where the weights came from: [kind] is "gguf", "safetensors" or "preset". */
+data class ModelSource(val kind: String, val name: String, val weightFormat: String)
 
 enum class SystemPlace { TURN, FIRST_USER, NONE }
 
@@ -50,7 +58,22 @@ data class ChatTurns(
     val stripAssistant: Boolean,
 )
 
-data class QuantizationInfo(val scheme: String, val bitsPerWeight: Double, val kvCache: String)
+/** [method]: how the quantized values were found, such as "rounding" or "gptq". */
+data class QuantizationInfo(
+    val scheme: String,
+    val bitsPerWeight: Double,
+    val kvCache: String,
+    val method: String = "",
+    val weightsBytes: Long = 0,
+)
+
+/** Measured against the float model when the bundle was made; null: not measured. */
+data class QualityInfo(
+    val perplexity: Double? = null,
+    val perplexityRatio: Double? = null,
+    val kl: Double? = null,
+    val note: String = "",
+)
 
 data class ProgramInfo(
     val file: String,

@@ -1,0 +1,5 @@
+package io.shakti.demo
+
+import android.app.Application
+
+class ShaktiApp : Application()

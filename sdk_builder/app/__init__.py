@@ -1,0 +1,1 @@
+"""Builds, signs and inspects the demo app, without Gradle and without the Android SDK."""
