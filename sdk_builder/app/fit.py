@@ -1,0 +1,207 @@
+"""Whether an APK will go onto a phone and run there, asked before anything is sent.
+
+Android would say so too, but after the push, and in a word such as
+INSTALL_FAILED_UPDATE_INCOMPATIBLE.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sdk_builder.device.adb import AdbPhone
+from sdk_builder.device.app import (
+    ABIS,
+    COMMAND_S,
+    InstalledApp,
+    installed_apk,
+    require_runnable,
+    signature_hash,
+)
+from sdk_builder.device.facts import DeviceFacts
+from sdk_builder.device.files import pull
+from sdk_builder.errors import InstallFailedError, ShaktiError, WrongAbiError
+
+LARGE_PAGE_BYTES = 16384
+# From here on Android loads libraries for 4 KiB pages on phones with 16 KiB ones, in a mode of
+# its own.
+COMPATIBLE_PAGES_API = 36
+
+
+class Signer(Protocol):
+    """Who signed an APK: `subject` of the certificate, its SHA-256, and its bytes (DER)."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def certificate(self) -> bytes: ...
+
+
+class NativeLibrary(Protocol):
+    """A native library of an APK; alignment_bytes: of its segments, as the ELF header says."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def abi(self) -> str: ...
+
+    @property
+    def alignment_bytes(self) -> int: ...
+
+
+class Apk(Protocol):
+    """What of an APK decides whether it goes onto a phone."""
+
+    @property
+    def package(self) -> str: ...
+
+    @property
+    def version_name(self) -> str: ...
+
+    @property
+    def version_code(self) -> int: ...
+
+    @property
+    def min_sdk(self) -> int: ...
+
+    @property
+    def abis(self) -> Sequence[str]: ...
+
+    @property
+    def libraries(self) -> Sequence[NativeLibrary]: ...
+
+    @property
+    def signers(self) -> Sequence[Signer]: ...
+
+
+Inspect = Callable[[Path], Apk]
+
+
+def require_fit(
+    phone: AdbPhone, facts: DeviceFacts, apk: Apk, before: InstalledApp | None, inspect: Inspect
+) -> tuple[str, ...]:
+    """Hold the APK against the phone and the app that it has (`before`); returns warnings.
+
+    Raises WrongAbiError, AndroidTooOldError, InstallFailedError with the `reason` that Android
+    would have given.
+    """
+    require_runnable(facts, abis=(facts.abi,), min_api=apk.min_sdk)
+    abi = _common_abi(phone, facts, apk)
+    warnings = _page_warnings(facts, apk, abi)
+    if before is not None:
+        _require_no_downgrade(phone, apk, before)
+        _require_signer(phone, apk, before, inspect)
+    return warnings
+
+
+def signer_conflict(phone: AdbPhone, apk: Apk, inspect: Inspect) -> InstallFailedError | None:
+    """The error that names the signers of the installed app and of the APK, if they differ.
+
+    The installed APK itself is looked at; None also where the phone does not give it away.
+    """
+    theirs = _installed_signers(phone, apk.package, inspect)
+    ours = {signer.sha256 for signer in apk.signers}
+    if not theirs or ours & {signer.sha256 for signer in theirs}:
+        return None
+    return InstallFailedError(
+        f"The app on phone {phone.serial} was signed by {_names(theirs)}, this one by "
+        f"{_names(apk.signers)}: Android lets only the same signer replace it.",
+        "Build with the same keystore (shakti-sdk demo build --keystore FILE --key-alias NAME), "
+        "or give up the installed app's chats and imported models: "
+        f"shakti-sdk demo uninstall --device {phone.serial}",
+        serial=phone.serial,
+        reason="INSTALL_FAILED_UPDATE_INCOMPATIBLE",
+    )
+
+
+def _common_abi(phone: AdbPhone, facts: DeviceFacts, apk: Apk) -> str:
+    """The ABI that Android will take: the first of the phone's that the APK has."""
+    listed = phone.shell(["getprop", "ro.product.cpu.abilist"], timeout_s=COMMAND_S).text
+    runs = [abi for abi in listed.strip().split(",") if abi] or [facts.abi]
+    found = next((abi for abi in runs if abi in apk.abis), None)
+    if found is not None or not any(runs):
+        return found or ""
+    wanted = next((abi for abi in runs if abi in ABIS), None)
+    raise WrongAbiError(
+        f"Phone {phone.serial} ({facts.model}) runs {', '.join(runs)}; this APK is for "
+        f"{', '.join(apk.abis) or 'none'}.",
+        f"Build it for this phone: shakti-sdk demo build --abi {wanted} --force"
+        if wanted
+        else "Use a phone with a 64-bit Android.",
+        serial=phone.serial,
+    )
+
+
+def _page_warnings(facts: DeviceFacts, apk: Apk, abi: str) -> tuple[str, ...]:
+    """Whether the native libraries fit the phone's memory pages."""
+    if facts.page_size_bytes < LARGE_PAGE_BYTES:
+        return ()
+    small = [
+        library.name
+        for library in apk.libraries
+        if library.abi == abi and library.alignment_bytes < facts.page_size_bytes
+    ]
+    if not small:
+        return ()
+    why = (
+        f"Phone {facts.id} ({facts.model}) has memory pages of {facts.page_size_bytes // 1024} "
+        f"KiB, and {', '.join(small)} in this APK is made for smaller ones"
+    )
+    if facts.api_level >= COMPATIBLE_PAGES_API:
+        return (f"{why}: Android runs it in a compatibility mode, and says so at the start.",)
+    raise InstallFailedError(
+        f"{why}: it would not start.",
+        "Build with the official runtime: shakti-sdk demo build --runtime official",
+        serial=facts.id,
+        reason="INSTALL_FAILED_NO_MATCHING_ABIS",
+    )
+
+
+def _require_no_downgrade(phone: AdbPhone, apk: Apk, before: InstalledApp) -> None:
+    if before.version_code <= apk.version_code:
+        return
+    raise InstallFailedError(
+        f"Phone {phone.serial} has version {before.version_name} ({before.version_code}) of the "
+        f"app, this APK is {apk.version_name} ({apk.version_code}): Android installs no older "
+        "one over it.",
+        "Update shakti-sdk and build again, or give up the installed app's chats and imported "
+        f"models: shakti-sdk demo uninstall --device {phone.serial}",
+        serial=phone.serial,
+        reason="INSTALL_FAILED_VERSION_DOWNGRADE",
+    )
+
+
+def _require_signer(phone: AdbPhone, apk: Apk, before: InstalledApp, inspect: Inspect) -> None:
+    """The hash that Android prints is only a hint: the installed APK has the last word."""
+    ours = {signature_hash(signer.certificate) for signer in apk.signers}
+    if not before.signatures or ours & set(before.signatures):
+        return
+    conflict = signer_conflict(phone, apk, inspect)
+    if conflict is not None:
+        raise conflict
+
+
+def _installed_signers(phone: AdbPhone, package: str, inspect: Inspect) -> Sequence[Signer]:
+    """Empty where the installed APK cannot be had, or cannot be read."""
+    try:
+        path = installed_apk(phone, package)
+        if path is None:
+            return ()
+        with tempfile.TemporaryDirectory(prefix="shakti-apk-") as folder:
+            copy = Path(folder) / "installed.apk"
+            pull(phone, path, copy)
+            return inspect(copy).signers
+    except ShaktiError:
+        return ()  # then Android decides, and says less
+
+
+def _names(signers: Sequence[Signer]) -> str:
+    """For people: the certificate's subject and the beginning of its SHA-256."""
+    return " and ".join(f"{signer.subject} ({signer.sha256[:12]}…)" for signer in signers)
