@@ -20,6 +20,7 @@ from sdk_builder.device.app import (
     require_runnable,
     signature_hash,
 )
+from sdk_builder.device.demo_app import uninstall_command
 from sdk_builder.device.facts import DeviceFacts
 from sdk_builder.device.files import pull
 from sdk_builder.errors import InstallFailedError, ShaktiError, WrongAbiError
@@ -115,7 +116,7 @@ def signer_conflict(phone: AdbPhone, apk: Apk, inspect: Inspect) -> InstallFaile
         f"{_names(apk.signers)}: Android lets only the same signer replace it.",
         "Build with the same keystore (shakti-sdk demo build --keystore FILE --key-alias NAME), "
         "or give up the installed app's chats and imported models: "
-        f"shakti-sdk demo uninstall --device {phone.serial}",
+        + uninstall_command(phone.serial),
         serial=phone.serial,
         reason="INSTALL_FAILED_UPDATE_INCOMPATIBLE",
     )
@@ -172,7 +173,7 @@ def _require_no_downgrade(phone: AdbPhone, apk: Apk, before: InstalledApp) -> No
         f"app, this APK is {apk.version_name} ({apk.version_code}): Android installs no older "
         "one over it.",
         "Update shakti-sdk and build again, or give up the installed app's chats and imported "
-        f"models: shakti-sdk demo uninstall --device {phone.serial}",
+        f"models: {uninstall_command(phone.serial)}",
         serial=phone.serial,
         reason="INSTALL_FAILED_VERSION_DOWNGRADE",
     )

@@ -11,13 +11,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sdk_builder import __version__
 from sdk_builder.app.fit import Apk, Inspect, require_fit, signer_conflict
 from sdk_builder.bundle.checks import require_intact
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.device import app
 from sdk_builder.device.adb import Adb, AdbPhone
 from sdk_builder.device.bundles import bring_bundle
-from sdk_builder.device.demo_app import BUNDLE_EXTRA, BUNDLES_FOLDER, MAIN_ACTIVITY, PACKAGE
+from sdk_builder.device.demo_app import (
+    BUNDLE_EXTRA,
+    BUNDLES_FOLDER,
+    MAIN_ACTIVITY,
+    PACKAGE,
+    install_command,
+)
 from sdk_builder.device.discovery import choose
 from sdk_builder.device.files import remove
 from sdk_builder.device.launch import launch
@@ -50,6 +57,17 @@ def chosen_phones(adb: Adb, wanted: Sequence[str], steps: Steps) -> Sequence[Adb
     for warning in chosen.warnings:
         steps.warn(warning)
     return chosen.phones
+
+
+def apk_name(runtime: str) -> str:
+    """What a built APK is called: another version, or another runtime, is another file."""
+    return f"shakti-demo-{__version__}-{runtime}.apk"
+
+
+def wanted_abis(phones: Sequence[AdbPhone]) -> tuple[str, ...]:
+    """What to build for so that the app runs on all of them; the usual one where none tells."""
+    own = {read_facts(phone).abi for phone in phones}
+    return tuple(abi for abi in app.ABIS if abi in own) or app.ABIS[:1]
 
 
 def install(
@@ -166,6 +184,6 @@ def _open(phone: AdbPhone, bundle: Bundle | None, done: OnPhone, steps: Steps) -
 def _missing(phone: AdbPhone) -> AppMissingError:
     return AppMissingError(
         f"The demo app is not installed on {phone.serial}.",
-        f"shakti-sdk demo install --device {phone.serial}",
+        install_command(phone.serial),
         serial=phone.serial,
     )

@@ -5,16 +5,19 @@ Each method imports what it needs, so that no command pays for another one's tor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdk_builder.cli.answers import (
+    ApkView,
     Benched,
+    BuiltDemo,
     BundleView,
     Conversation,
+    DemoOnPhone,
     DeviceRow,
     Exported,
     Perplexity,
@@ -26,6 +29,8 @@ from sdk_builder.cli.requests import (
     Answering,
     BenchOptions,
     CompareOptions,
+    DemoBuildOptions,
+    DemoInstallOptions,
     ExportOptions,
     Limits,
     ReportOptions,
@@ -36,7 +41,7 @@ from sdk_builder.log import Steps
 if TYPE_CHECKING:
     from sdk_builder.benchmark.analysis.comparison import Comparison
     from sdk_builder.catalogue import Entry
-    from sdk_builder.device.adb import Adb
+    from sdk_builder.device.adb import Adb, AdbPhone
     from sdk_builder.findings import Finding
     from sdk_builder.runtime import Chat, GenerationOptions, Session
 
@@ -167,6 +172,84 @@ class InstalledLibrary:
             run_to_run_sd=None if spread is None else parse_margin(spread),
             across=options.across,
         )
+
+    def doctor_app(self) -> Sequence[Finding]:
+        """Look at what building the demo app takes."""
+        from sdk_builder.app.toolchain import examine_toolchain
+
+        return examine_toolchain()
+
+    def build_demo(self, options: DemoBuildOptions, steps: Steps) -> BuiltDemo:
+        """Build the demo app. Raises TargetExistsError for an APK that is there already."""
+        from sdk_builder.app.build import BuildRequest, Keystore, build_apk
+        from sdk_builder.app.install import apk_name
+        from sdk_builder.bundle.staging import target_exists
+
+        target = options.output / apk_name(options.runtime)
+        if target.exists() and not options.force:
+            raise target_exists(target)
+        fields = dict(vars(options))
+        del fields["force"]
+        key = options.keystore
+        fields["keystore"] = None if key is None else Keystore(**vars(key))
+        return build_apk(BuildRequest(**{**fields, "output": target}), steps)
+
+    def inspect_demo(self, apk: Path) -> ApkView:
+        """Look into an APK."""
+        from sdk_builder.app.inspection import inspect_apk
+
+        return inspect_apk(apk)
+
+    def install_demo(self, options: DemoInstallOptions, steps: Steps) -> Sequence[DemoOnPhone]:
+        """Put the app on phones, built before if need be."""
+        from sdk_builder.app.install import chosen_phones, install
+
+        phones = chosen_phones(self.adb(), options.devices, steps)
+        apk = options.apk or self._demo_apk(options, phones, steps)
+        return install(phones, apk, options.bundle, self.inspect_demo, steps)
+
+    def run_demo(
+        self, devices: Sequence[str], bundle: Path | None, steps: Steps
+    ) -> Sequence[DemoOnPhone]:
+        """Open the app on phones."""
+        from sdk_builder.app.install import chosen_phones, run
+
+        return run(chosen_phones(self.adb(), devices, steps), bundle, steps)
+
+    def uninstall_demo(
+        self,
+        devices: Sequence[str],
+        confirm: Callable[[Sequence[str]], bool],
+        steps: Steps,
+        *,
+        pushed_bundles: bool,
+    ) -> Sequence[DemoOnPhone]:
+        """Take the app off phones."""
+        from sdk_builder.app.install import chosen_phones, uninstall
+
+        phones = chosen_phones(self.adb(), devices, steps)
+        return uninstall(phones, confirm, steps, pushed_bundles=pushed_bundles)
+
+    def _demo_apk(
+        self, options: DemoInstallOptions, phones: Sequence[AdbPhone], steps: Steps
+    ) -> Path:
+        """The APK that was built, or one that is built now for these phones."""
+        from sdk_builder.app.install import apk_name, wanted_abis
+
+        apk = options.output / apk_name(options.runtime)
+        if apk.is_file():
+            return apk
+        request = DemoBuildOptions(
+            output=options.output,
+            runtime=options.runtime,
+            abis=wanted_abis(phones),
+            keystore=None,
+            repositories=(),
+            shrink=True,
+            offline=False,
+            force=False,
+        )
+        return self.build_demo(request, steps).path
 
     def adb(self) -> Adb:
         """The adb server of this machine; nothing is asked of it yet."""

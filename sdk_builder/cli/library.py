@@ -6,15 +6,18 @@ as the `obj` of click's context. requests.py has what it is asked, answers.py wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sdk_builder.cli.answers import (
+    ApkView,
     Benched,
+    BuiltDemo,
     BundleView,
     Conversation,
+    DemoOnPhone,
     DeviceRow,
     Exported,
     Perplexity,
@@ -24,6 +27,8 @@ from sdk_builder.cli.answers import (
 from sdk_builder.cli.requests import (
     BenchOptions,
     CompareOptions,
+    DemoBuildOptions,
+    DemoInstallOptions,
     ExportOptions,
     Limits,
     ReportOptions,
@@ -64,3 +69,26 @@ class Library(Protocol):
     def report(self, options: ReportOptions, steps: Steps) -> Written: ...
 
     def compare(self, options: CompareOptions) -> Comparison: ...
+
+    def doctor_app(self) -> Sequence[Finding]: ...
+
+    def build_demo(self, options: DemoBuildOptions, steps: Steps) -> BuiltDemo: ...
+
+    def inspect_demo(self, apk: Path) -> ApkView: ...
+
+    def install_demo(self, options: DemoInstallOptions, steps: Steps) -> Sequence[DemoOnPhone]: ...
+
+    def run_demo(
+        self, devices: Sequence[str], bundle: Path | None, steps: Steps
+    ) -> Sequence[DemoOnPhone]: ...
+
+    def uninstall_demo(
+        self,
+        devices: Sequence[str],
+        confirm: Callable[[Sequence[str]], bool],
+        steps: Steps,
+        *,
+        pushed_bundles: bool,
+    ) -> Sequence[DemoOnPhone]:
+        """`confirm` gets the serials of the phones that have the app; empty: it said no."""
+        ...

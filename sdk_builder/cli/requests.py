@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -100,3 +100,47 @@ class CompareOptions:
     confidence: float
     run_to_run_sd: str | None
     across: tuple[Literal["devices", "plans", "runtimes"], ...]  # that may differ
+
+
+# --- the demo app ---------------------------------------------------------------------------
+
+RUNTIMES = ("official", "community")
+ABIS = ("arm64-v8a", "x86_64")
+
+
+@dataclass(frozen=True)
+class KeystoreOptions:
+    """A user's own key to sign with."""
+
+    path: Path
+    alias: str
+    store_password: str = field(repr=False)
+    key_password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class DemoBuildOptions:
+    """What the user asked of a build of the demo app; `output` is the APK's folder."""
+
+    output: Path
+    runtime: str
+    abis: tuple[str, ...]
+    keystore: KeystoreOptions | None
+    repositories: tuple[str, ...]
+    shrink: bool
+    offline: bool
+    force: bool
+
+
+@dataclass(frozen=True)
+class DemoInstallOptions:
+    """What the user asked of an installation; apk None: the one of `runtime` in `output`.
+
+    devices: serials, or "all"; empty: the one attached phone.
+    """
+
+    devices: tuple[str, ...]
+    apk: Path | None
+    output: Path
+    runtime: str
+    bundle: Path | None

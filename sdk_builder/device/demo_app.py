@@ -5,6 +5,8 @@ The app's sources have the same values.
 
 from __future__ import annotations
 
+import shlex
+
 from sdk_builder.device.files import PUBLIC_ROOT
 
 PACKAGE = "io.shakti.demo"
@@ -13,3 +15,13 @@ BUNDLE_EXTRA = "bundle"  # of the main activity: the folder of the bundle to ope
 
 PHONE_FOLDER = f"{PUBLIC_ROOT}/shakti"  # bundles/ and the benchmark's plans/ live below it
 BUNDLES_FOLDER = f"{PHONE_FOLDER}/bundles"
+
+
+def install_command(serial: str) -> str:
+    """What the user types to put the app on this phone."""
+    return f"shakti-sdk demo install --device {shlex.quote(serial)}"
+
+
+def uninstall_command(serial: str) -> str:
+    """What the user types to take it off."""
+    return f"shakti-sdk demo uninstall --device {shlex.quote(serial)}"

@@ -7,7 +7,7 @@ the log.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from sdk_builder.device import logcat
 from sdk_builder.device.adb import AdbPhone, ShellResult
@@ -30,7 +30,6 @@ def launch(
     extras: Mapping[str, str],
     *,
     watch_s: float = WATCH_S,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> int:
     """Bring the activity `component` (PACKAGE/CLASS) to the front; its process's id.
 
@@ -44,10 +43,10 @@ def launch(
     if extras and _NOT_DELIVERED in _said(result):
         force_stop(phone, package)
         _start(phone, component, extras)
-    pid = _appeared(phone, package, sleep)
+    pid = _appeared(phone, package)
     watched_s = 0.0
     while pid is not None and watched_s < watch_s:
-        sleep(POLL_S)
+        time.sleep(POLL_S)
         watched_s += POLL_S
         if _pid(phone, package) != pid:
             pid = None
@@ -75,11 +74,11 @@ def _start(phone: AdbPhone, component: str, extras: Mapping[str, str]) -> ShellR
     return result
 
 
-def _appeared(phone: AdbPhone, package: str, sleep: Callable[[float], None]) -> int | None:
+def _appeared(phone: AdbPhone, package: str) -> int | None:
     """The id of the app's process, as soon as there is one."""
     waited_s = 0.0
     while (pid := _pid(phone, package)) is None and waited_s < APPEAR_S:
-        sleep(POLL_S)
+        time.sleep(POLL_S)
         waited_s += POLL_S
     return pid
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from sdk_builder.app.install import apk_name
 from sdk_builder.bundle.manifest import (
     Generation,
     GoldenPrompt,
@@ -24,10 +25,11 @@ from sdk_builder.bundle.manifest import (
     TokenizerInfo,
 )
 from sdk_builder.cli.installed import InstalledLibrary
-from sdk_builder.cli.requests import Answering, ExportOptions, Limits
+from sdk_builder.cli.requests import Answering, DemoBuildOptions, ExportOptions, Limits
 from sdk_builder.errors import ShaktiError
 from sdk_builder.findings import Finding
 from sdk_builder.log import Steps
+from tests.unit.app.apks import FakeApk, read_apk
 
 DIGEST = "ab" * 32
 
@@ -182,6 +184,13 @@ class FakeConversation:
             self.closed += 1
 
 
+@dataclass(frozen=True)
+class FakeBuilt:
+    path: Path
+    report: FakeApk
+    warnings: tuple[str, ...]
+
+
 @dataclass
 class FakeLibrary(InstalledLibrary):
     """What torch would be needed for, answered from memory; the rest is the real thing."""
@@ -195,6 +204,9 @@ class FakeLibrary(InstalledLibrary):
     conversed: list[dict[str, object]] = field(default_factory=list)
     measured: list[tuple[Path, str, Limits]] = field(default_factory=list)
     findings: tuple[Finding, ...] = (Finding("Python", "ok", "3.11"),)
+    app_findings: tuple[Finding, ...] = (Finding("JDK", "ok", "17"),)
+    built: list[DemoBuildOptions] = field(default_factory=list)
+    apk: FakeApk = field(default_factory=FakeApk)
 
     def _fail(self) -> None:
         if self.failure is not None:
@@ -234,6 +246,24 @@ class FakeLibrary(InstalledLibrary):
     def doctor(self, *, network: bool) -> tuple[Finding, ...]:
         self._fail()
         return self.findings
+
+    def doctor_app(self) -> tuple[Finding, ...]:
+        self._fail()
+        return self.app_findings
+
+    def build_demo(self, options: DemoBuildOptions, steps: Steps) -> FakeBuilt:
+        self._fail()
+        self.built.append(options)
+        with steps.step("Compiling"):
+            pass
+        path = options.output / apk_name(options.runtime)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.apk.text)
+        return FakeBuilt(path, self.apk, self.apk.warnings)
+
+    def inspect_demo(self, apk: Path) -> FakeApk:
+        self._fail()
+        return read_apk(apk, self.apk)
 
 
 def failing(error: ShaktiError | BaseException) -> FakeLibrary:

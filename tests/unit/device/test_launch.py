@@ -17,20 +17,26 @@ def phone_with(app: FakeApp | None = None) -> FakePhone:
     return FakePhone("P1", apps={APP: app or FakeApp()})
 
 
-def start(phone: FakePhone, extras: dict[str, str] | None = None) -> tuple[int, float]:
-    """The process, and how long was waited."""
-    waits: list[float] = []
-    return launch(phone, MAIN, extras or {}, sleep=waits.append), sum(waits)
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was waited, each time; nobody really waits."""
+    seconds: list[float] = []
+    monkeypatch.setattr("time.sleep", seconds.append)
+    return seconds
+
+
+def start(phone: FakePhone, extras: dict[str, str] | None = None) -> int:
+    return launch(phone, MAIN, extras or {})
 
 
 def starts(phone: FakePhone) -> list[tuple[str, ...]]:
     return [argv for argv in phone.ran if argv[:2] == ("am", "start")]
 
 
-def test_an_app_that_stays_is_started_awake_with_its_extras():
+def test_an_app_that_stays_is_started_awake_with_its_extras(waits):
     phone = phone_with()
-    pid, waited_s = start(phone, {"bundle": "/data/it's; x"})
-    assert (pid, waited_s) == (phone.running[APP], WATCH_S)
+    pid = start(phone, {"bundle": "/data/it's; x"})
+    assert (pid, sum(waits)) == (phone.running[APP], WATCH_S)
     assert starts(phone) == [("am", "start", "-n", MAIN, "-e", "bundle", "/data/it's; x")]
     assert phone.ran.index(("input", "keyevent", "KEYCODE_WAKEUP")) < phone.ran.index(
         starts(phone)[0]
@@ -66,13 +72,12 @@ def test_a_process_that_ends_or_is_another_one_meanwhile_is_a_crash(later):
         start(phone)
 
 
-def test_a_process_that_takes_its_time_is_waited_for():
+def test_a_process_that_takes_its_time_is_waited_for(waits):
     phone = phone_with()
     answers = [b"", b"", b"", b"77\n"]
     phone.commands["pidof"] = lambda call: Reply(answers.pop(0) if len(answers) > 1 else answers[0])
-    pid, waited_s = start(phone)
-    assert pid == 77
-    assert WATCH_S < waited_s < APPEAR_S
+    assert start(phone) == 77
+    assert WATCH_S < sum(waits) < APPEAR_S
 
 
 def test_an_app_that_was_only_brought_to_the_front_is_started_again_for_its_extras():

@@ -97,7 +97,11 @@ def test_too_little_memory_space_and_no_app():
     assert rows["memory"][:2] == ("warning", "1.5 GB")
     assert rows["free space"][0] == "warning"
     assert rows["free space"][1].startswith("0.3 GB")
-    assert rows["demo app"] == ("missing", "not installed", "shakti-sdk demo install")
+    assert rows["demo app"] == (
+        "missing",
+        "not installed",
+        "shakti-sdk demo install --device FAKE1",
+    )
 
 
 def test_what_a_phone_does_not_tell_is_no_warning_about_it():
