@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "io.shakti.demo"
+MAIN_ACTIVITY = f"{PACKAGE}/.MainActivity"
 INSTRUMENTATION = f"{PACKAGE}/.BenchInstrumentation"
+APK_PATH = f"/data/app/~~stand-in/{PACKAGE}/base.apk"
 RESULTS_DIR = f"/sdcard/Android/data/{PACKAGE}/files/bench"
 
 PROPERTIES = {
@@ -53,9 +55,15 @@ class Battery:
 
 @dataclass
 class InstalledApp:
-    """The demo app, as it describes itself. instrumented: has the benchmark's entry point."""
+    """The demo app, as it describes itself. instrumented: has the benchmark's entry point.
+
+    signature: of its signer, as `dumpsys package` prints it. crash: why it ends at each start.
+    """
 
     version: str = "1.0.0"
+    version_code: int = 10000
+    signature: str = ""
+    crash: str = ""
     protocol: str = "1"
     runtime_version: str = "1.5.1"
     threads_settable: bool = True
