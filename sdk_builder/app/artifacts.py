@@ -140,8 +140,10 @@ def _offset(step: Step, before: int, total: int) -> Progress:
 
 
 def _missing(coordinate: Coordinate, repositories: Sequence[str]) -> ArtifactMissingError:
-    asked = f"Maven's default repository and {len(repositories)} more" if repositories else (
-        "Maven's default repository"
+    asked = (
+        f"Maven's default repository and {len(repositories)} more"
+        if repositories
+        else ("Maven's default repository")
     )
     message = f"{coordinate} was not found in {asked}."
     if coordinate.group.startswith(GOOGLES):

@@ -60,9 +60,7 @@ def open_url(url: str, first_byte: int) -> tuple[int, Response]:
     return response.status or 200, response  # a file: address has no status
 
 
-def download(
-    wanted: Wanted, target: Path, progress: Progress, *, opener: Open = open_url
-) -> str:
+def download(wanted: Wanted, target: Path, progress: Progress, *, opener: Open = open_url) -> str:
     """Bring a file to `target` and return its SHA-256.
 
     What came before the connection broke is kept in `target` + ".part" and gone on with, now or

@@ -30,9 +30,7 @@ def slim_framework(everything: Path, sha256: str, cache: Path) -> Framework:
 
     Raises ToolchainError where the jar is no such one, OutputError.
     """
-    folder = made_folder(
-        cache / f"{sha256[:16]}-{FORM}", lambda target: _slim(everything, target)
-    )
+    folder = made_folder(cache / f"{sha256[:16]}-{FORM}", lambda target: _slim(everything, target))
     return Framework(folder / "classes.jar", folder / "resources.apk")
 
 
@@ -53,9 +51,7 @@ def _slim(everything: Path, target: Path) -> None:
 
 
 def _is_public(name: str) -> bool:
-    return (
-        name.endswith(".class") and name.startswith(PACKAGES) and not name.startswith(INTERNAL)
-    )
+    return name.endswith(".class") and name.startswith(PACKAGES) and not name.startswith(INTERNAL)
 
 
 def _copy(source: zipfile.ZipFile, entry: zipfile.ZipInfo, target: zipfile.ZipFile) -> None:

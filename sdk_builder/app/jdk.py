@@ -16,8 +16,8 @@ from sdk_builder.process import Completed, run
 
 OLDEST, NEWEST = 17, 25
 HINT = (
-    f"Install a JDK {OLDEST} to {NEWEST} (on Debian and Ubuntu: apt install openjdk-17-jdk-headless; "
-    "on macOS: brew install openjdk@21), or set JAVA_HOME to one."
+    f"Install a JDK {OLDEST} to {NEWEST} (on Debian and Ubuntu: apt install "
+    "openjdk-17-jdk-headless; on macOS: brew install openjdk@21), or set JAVA_HOME to one."
 )
 # Short runs: the fast compiler alone, and the collector that needs no threads.
 QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")

@@ -109,9 +109,7 @@ def resolve_runtime(
     )
 
 
-def _archives(
-    flavour: Flavour, catalog: Catalog, store: ArtifactStore, step: Step
-) -> list[Path]:
+def _archives(flavour: Flavour, catalog: Catalog, store: ArtifactStore, step: Step) -> list[Path]:
     try:
         return store.bring(catalog.bundle(f"runtime-{flavour.name}"), step)
     except ArtifactMissingError as error:
@@ -134,7 +132,7 @@ def _unpacked(archive: Path, cache: Path) -> Path:
                     parts = name.split("/")
                     if name in ("classes.jar", "proguard.txt"):
                         _write(target / name, aar.read(name))
-                    elif len(parts) == 3 and parts[0] == "jni" and parts[1] in ABIS:
+                    elif name.endswith(".so") and parts[0] == "jni" and parts[1] in ABIS:
                         _write(target / "jni" / parts[1] / parts[2], aar.read(name))
         except zipfile.BadZipFile as error:
             raise ToolchainError(f"{archive.name} is no Android library: {error}.") from error
@@ -189,6 +187,4 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _libraries(parts: Sequence[Path], abi: str) -> dict[str, Path]:
-    return {
-        path.name: path for part in parts for path in sorted((part / "jni" / abi).glob("*.so"))
-    }
+    return {path.name: path for part in parts for path in sorted((part / "jni" / abi).glob("*.so"))}

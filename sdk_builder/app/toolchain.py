@@ -85,8 +85,10 @@ def find_android_sdk(compile_sdk: int) -> AndroidSdk | None:
     tools = _newest(folder / "build-tools", r"(\d+)\.[\d.]+$", OLDEST_BUILD_TOOLS)
     platform = _newest(folder / "platforms", r"android-(\d+)$", compile_sdk)
     if tools is None or platform is None:
-        what = f"build-tools {OLDEST_BUILD_TOOLS} or newer" if tools is None else (
-            f"the platform {compile_sdk} or newer"
+        what = (
+            f"build-tools {OLDEST_BUILD_TOOLS} or newer"
+            if tools is None
+            else (f"the platform {compile_sdk} or newer")
         )
         raise ToolchainError(
             f"The Android SDK in {home} has not {what}.",
