@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -95,7 +95,7 @@ def run_java(
     heap: str = "1500m",
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    error: type[ShaktiError] = ToolchainError,
+    error: Callable[[str, str], ShaktiError] = ToolchainError,
     check: bool = True,
 ) -> Completed:
     """Run a class or source file in a JVM; `arguments` begin with its options.

@@ -197,10 +197,8 @@ def _cache_findings(catalog: Catalog) -> list[Finding]:
 
 def _npm_finding(catalog: Catalog) -> Finding:
     version = catalog.versions["react-native-executorch"]
-    if (app_cache() / "runtimes").glob(f"react-native-executorch-{version}-*"):
-        found = next((app_cache() / "runtimes").glob(f"react-native-executorch-{version}-*"), None)
-        if found:
-            return Finding("npm", "ok", "not needed: the community runtime is in the cache")
+    if any((app_cache() / "runtimes").glob(f"react-native-executorch-{version}-*")):
+        return Finding("npm", "ok", "not needed: the community runtime is in the cache")
     path = npm.find_npm()
     if path:
         return Finding("npm", "ok", f"{path} (for --runtime community)")
