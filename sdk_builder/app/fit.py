@@ -9,8 +9,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
+from sdk_builder.app.inspection import ApkReport
 from sdk_builder.device.adb import AdbPhone
 from sdk_builder.device.app import (
     ABIS,
@@ -31,69 +31,22 @@ LARGE_PAGE_BYTES = 16384
 COMPATIBLE_PAGES_API = 36
 
 
-class Signer(Protocol):
-    """Who signed an APK: `subject` of the certificate, its SHA-256, and its bytes (DER)."""
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def sha256(self) -> str: ...
-
-    @property
-    def certificate(self) -> bytes: ...
-
-
-class NativeLibrary(Protocol):
-    """A native library of an APK; alignment_bytes: of its segments, as the ELF header says."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def abi(self) -> str: ...
-
-    @property
-    def alignment_bytes(self) -> int: ...
-
-
-class Apk(Protocol):
-    """What of an APK decides whether it goes onto a phone."""
-
-    @property
-    def package(self) -> str: ...
-
-    @property
-    def version_name(self) -> str: ...
-
-    @property
-    def version_code(self) -> int: ...
-
-    @property
-    def min_sdk(self) -> int: ...
-
-    @property
-    def abis(self) -> Sequence[str]: ...
-
-    @property
-    def libraries(self) -> Sequence[NativeLibrary]: ...
-
-    @property
-    def signers(self) -> Sequence[Signer]: ...
-
-
-Inspect = Callable[[Path], Apk]
+Inspect = Callable[[Path], ApkReport]
 
 
 def require_fit(
-    phone: AdbPhone, facts: DeviceFacts, apk: Apk, before: InstalledApp | None, inspect: Inspect
+    phone: AdbPhone,
+    facts: DeviceFacts,
+    apk: ApkReport,
+    before: InstalledApp | None,
+    inspect: Inspect,
 ) -> tuple[str, ...]:
     """Hold the APK against the phone and the app that it has (`before`); returns warnings.
 
     Raises WrongAbiError, AndroidTooOldError, InstallFailedError with the `reason` that Android
     would have given.
     """
-    require_runnable(facts, abis=(facts.abi,), min_api=apk.min_sdk)
+    require_runnable(facts, abis=(facts.abi,), min_api=apk.min_sdk or 0)
     abi = _common_abi(phone, facts, apk)
     warnings = _page_warnings(facts, apk, abi)
     if before is not None:
@@ -102,18 +55,17 @@ def require_fit(
     return warnings
 
 
-def signer_conflict(phone: AdbPhone, apk: Apk, inspect: Inspect) -> InstallFailedError | None:
+def signer_conflict(phone: AdbPhone, apk: ApkReport, inspect: Inspect) -> InstallFailedError | None:
     """The error that names the signers of the installed app and of the APK, if they differ.
 
     The installed APK itself is looked at; None also where the phone does not give it away.
     """
     theirs = _installed_signers(phone, apk.package, inspect)
-    ours = {signer.sha256 for signer in apk.signers}
-    if not theirs or ours & {signer.sha256 for signer in theirs}:
+    if not theirs or set(apk.signers) & set(theirs):
         return None
     return InstallFailedError(
-        f"The app on phone {phone.serial} was signed by {_names(theirs)}, this one by "
-        f"{_names(apk.signers)}: Android lets only the same signer replace it.",
+        f"The app on phone {phone.serial} was signed with the key {_names(theirs)}, this APK with "
+        f"{_names(apk.signers)}: Android lets only the same key replace an app.",
         "Build with the same keystore (shakti-sdk demo build --keystore FILE --key-alias NAME), "
         "or give up the installed app's chats and imported models: "
         + uninstall_command(phone.serial),
@@ -122,7 +74,7 @@ def signer_conflict(phone: AdbPhone, apk: Apk, inspect: Inspect) -> InstallFaile
     )
 
 
-def _common_abi(phone: AdbPhone, facts: DeviceFacts, apk: Apk) -> str:
+def _common_abi(phone: AdbPhone, facts: DeviceFacts, apk: ApkReport) -> str:
     """The ABI that Android will take: the first of the phone's that the APK has."""
     listed = phone.shell(["getprop", "ro.product.cpu.abilist"], timeout_s=COMMAND_S).text
     runs = [abi for abi in listed.strip().split(",") if abi] or [facts.abi]
@@ -140,14 +92,14 @@ def _common_abi(phone: AdbPhone, facts: DeviceFacts, apk: Apk) -> str:
     )
 
 
-def _page_warnings(facts: DeviceFacts, apk: Apk, abi: str) -> tuple[str, ...]:
+def _page_warnings(facts: DeviceFacts, apk: ApkReport, abi: str) -> tuple[str, ...]:
     """Whether the native libraries fit the phone's memory pages."""
     if facts.page_size_bytes < LARGE_PAGE_BYTES:
         return ()
     small = [
         library.name
         for library in apk.libraries
-        if library.abi == abi and library.alignment_bytes < facts.page_size_bytes
+        if library.abi == abi and not library.fits_large_pages
     ]
     if not small:
         return ()
@@ -165,7 +117,7 @@ def _page_warnings(facts: DeviceFacts, apk: Apk, abi: str) -> tuple[str, ...]:
     )
 
 
-def _require_no_downgrade(phone: AdbPhone, apk: Apk, before: InstalledApp) -> None:
+def _require_no_downgrade(phone: AdbPhone, apk: ApkReport, before: InstalledApp) -> None:
     if before.version_code <= apk.version_code:
         return
     raise InstallFailedError(
@@ -179,9 +131,11 @@ def _require_no_downgrade(phone: AdbPhone, apk: Apk, before: InstalledApp) -> No
     )
 
 
-def _require_signer(phone: AdbPhone, apk: Apk, before: InstalledApp, inspect: Inspect) -> None:
+def _require_signer(
+    phone: AdbPhone, apk: ApkReport, before: InstalledApp, inspect: Inspect
+) -> None:
     """The hash that Android prints is only a hint: the installed APK has the last word."""
-    ours = {signature_hash(signer.certificate) for signer in apk.signers}
+    ours = {signature_hash(certificate) for certificate in apk.certificates}
     if not before.signatures or ours & set(before.signatures):
         return
     conflict = signer_conflict(phone, apk, inspect)
@@ -189,7 +143,7 @@ def _require_signer(phone: AdbPhone, apk: Apk, before: InstalledApp, inspect: In
         raise conflict
 
 
-def _installed_signers(phone: AdbPhone, package: str, inspect: Inspect) -> Sequence[Signer]:
+def _installed_signers(phone: AdbPhone, package: str, inspect: Inspect) -> tuple[str, ...]:
     """Empty where the installed APK cannot be had, or cannot be read."""
     try:
         path = installed_apk(phone, package)
@@ -203,6 +157,6 @@ def _installed_signers(phone: AdbPhone, package: str, inspect: Inspect) -> Seque
         return ()  # then Android decides, and says less
 
 
-def _names(signers: Sequence[Signer]) -> str:
-    """For people: the certificate's subject and the beginning of its SHA-256."""
-    return " and ".join(f"{signer.subject} ({signer.sha256[:12]}…)" for signer in signers)
+def _names(signers: Sequence[str]) -> str:
+    """For people: the beginning of each certificate's SHA-256, as `demo inspect` shows it."""
+    return " and ".join(f"{signer[:16]}…" for signer in signers) or "none"

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdk_builder import __version__
-from sdk_builder.app.fit import Apk, Inspect, require_fit, signer_conflict
+from sdk_builder.app.fit import Inspect, require_fit, signer_conflict
+from sdk_builder.app.inspection import ApkReport
 from sdk_builder.bundle.checks import require_intact
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.device import app
@@ -57,11 +57,6 @@ def chosen_phones(adb: Adb, wanted: Sequence[str], steps: Steps) -> Sequence[Adb
     for warning in chosen.warnings:
         steps.warn(warning)
     return chosen.phones
-
-
-def apk_name(runtime: str) -> str:
-    """What a built APK is called: another version, or another runtime, is another file."""
-    return f"shakti-demo-{__version__}-{runtime}.apk"
 
 
 def wanted_abis(phones: Sequence[AdbPhone]) -> tuple[str, ...]:
@@ -151,7 +146,9 @@ def _everywhere(
     return done
 
 
-def _install(phone: AdbPhone, path: Path, apk: Apk, inspect: Inspect, steps: Steps) -> OnPhone:
+def _install(
+    phone: AdbPhone, path: Path, apk: ApkReport, inspect: Inspect, steps: Steps
+) -> OnPhone:
     before = app.installed_app(phone, apk.package)
     warnings = require_fit(phone, read_facts(phone), apk, before, inspect)
     with steps.step(f"Installing {apk.version_name} on {phone.serial}") as step:

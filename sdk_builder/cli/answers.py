@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from sdk_builder.cli.requests import Answering
 
 if TYPE_CHECKING:
+    from sdk_builder.app.inspection import ApkReport
     from sdk_builder.bundle.manifest import Manifest
     from sdk_builder.device.facts import DeviceFacts
     from sdk_builder.errors import ShaktiError
@@ -202,125 +203,14 @@ class Written(Protocol):
     def warnings(self) -> Sequence[str]: ...
 
 
-class ApkSigner(Protocol):
-    """Who signed an APK: its certificate's subject, and the certificate's SHA-256."""
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def sha256(self) -> str: ...
-
-
-class ApkLibrary(Protocol):
-    """A native library of an APK."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def abi(self) -> str: ...
-
-    @property
-    def size_bytes(self) -> int: ...
-
-    @property
-    def alignment_bytes(self) -> int: ...
-
-
-class ApkPart(Protocol):
-    """A part of an APK, with the bytes that it takes in the file."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def size_bytes(self) -> int: ...
-
-
-class ApkView(Protocol):
-    """What is inside an APK of the demo app; `limits` are its runtime's, for people."""
-
-    @property
-    def package(self) -> str: ...
-
-    @property
-    def version_name(self) -> str: ...
-
-    @property
-    def version_code(self) -> int: ...
-
-    @property
-    def min_sdk(self) -> int: ...
-
-    @property
-    def target_sdk(self) -> int: ...
-
-    @property
-    def permissions(self) -> Sequence[str]: ...
-
-    @property
-    def abis(self) -> Sequence[str]: ...
-
-    @property
-    def libraries(self) -> Sequence[ApkLibrary]: ...
-
-    @property
-    def size_bytes(self) -> int: ...
-
-    @property
-    def parts(self) -> Sequence[ApkPart]: ...
-
-    @property
-    def signers(self) -> Sequence[ApkSigner]: ...
-
-    @property
-    def schemes(self) -> Sequence[str]: ...
-
-    @property
-    def runtime(self) -> str: ...
-
-    @property
-    def limits(self) -> Sequence[str]: ...
-
-
 class BuiltDemo(Protocol):
-    """A built APK."""
+    """A built APK of the demo app."""
 
     @property
     def path(self) -> Path: ...
 
     @property
-    def report(self) -> ApkView: ...
+    def report(self) -> ApkReport: ...
 
     @property
     def warnings(self) -> Sequence[str]: ...
-
-
-class DemoOnPhone(Protocol):
-    """What was done with the demo app on one phone; `error` says why it is not done.
-
-    version, before: of the app that is there now, and that was; empty: none. bundle: the folder
-    on the phone that the app was opened on. pid: of its process, where it was opened.
-    """
-
-    @property
-    def serial(self) -> str: ...
-
-    @property
-    def version(self) -> str: ...
-
-    @property
-    def before(self) -> str: ...
-
-    @property
-    def bundle(self) -> str: ...
-
-    @property
-    def pid(self) -> int | None: ...
-
-    @property
-    def warnings(self) -> Sequence[str]: ...
-
-    @property
-    def error(self) -> ShaktiError | None: ...

@@ -2,88 +2,96 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-from sdk_builder.cli.answers import ApkView
 from sdk_builder.cli.output import human_bytes, table
+from sdk_builder.device.app import RELEASES
+
+if TYPE_CHECKING:
+    from sdk_builder.app.inspection import ApkReport
 
 # Android lets no app open a connection without it; the others only tell about the network.
 NETWORK_PERMISSION = "android.permission.INTERNET"
 _PREFIX = "android.permission."
-_RELEASES = {28: "9", 29: "10", 30: "11", 31: "12", 33: "13", 34: "14", 35: "15", 36: "16"}
 
 
-def apk_text(report: ApkView, *, details: bool = False) -> str:
+def apk_text(report: ApkReport, *, details: bool = False) -> str:
     """A line with its size, sizes by part, and what a user should know; `details` adds the rest."""
     title = (
         f"{report.package} {report.version_name} ({report.version_code}), "
         f"{human_bytes(report.size_bytes)}"
     )
-    rows = [[part.name, human_bytes(part.size_bytes)] for part in report.parts]
-    facts = [
-        ["runtime", report.runtime],
-        ["processors", ", ".join(report.abis) or "any"],
-        ["Android", _android(report)],
-        *(["signed by", f"{one.subject}, SHA-256 {one.sha256[:16]}…"] for one in report.signers),
-        ["signature", ", ".join(report.schemes) or "none"],
-        ["permissions", _permissions(report, details)],
-        *(["limit", limit] for limit in report.limits),
+    sizes = [
+        [part, human_bytes(size), f"{size / report.size_bytes:.1%}"]
+        for part, size in report.size_by_part.items()
     ]
-    sections = [title, table(rows, right="lr") if rows else "", table(facts)]
-    if details and report.libraries:
-        sections.append("Native libraries\n" + _libraries(report))
+    limits = report.runtime.limits if report.runtime else ()
+    facts = [
+        ["runtime", _runtime(report)],
+        *(["limit", limit] for limit in limits),
+        ["processors", ", ".join(report.abis) or "any"],
+        ["runs on", f"{_release(report.min_sdk)} or newer, made for {_release(report.target_sdk)}"],
+        ["signature", ", ".join(report.signature_schemes) or "none"],
+        *(["signed by", f"{signer[:16]}… (SHA-256)"] for signer in report.signers),
+        ["permissions", _permissions(report, details)],
+        *(["problem", problem] for problem in report.problems),
+    ]
+    sections = [title, table(sizes, right="lrr"), table(facts)]
+    if details:
+        sections += [_dex(report), _libraries(report)]
     return "\n".join(filter(None, sections))
 
 
-def _android(report: ApkView) -> str:
-    release = _RELEASES.get(report.min_sdk)
-    least = f"{release} (API {report.min_sdk})" if release else f"API {report.min_sdk}"
-    return f"{least} or newer, made for API {report.target_sdk}"
+def _runtime(report: ApkReport) -> str:
+    found = report.runtime
+    return f"{found.flavour}: {found.title} {found.version}" if found else "not known"
 
 
-def _permissions(report: ApkView, details: bool) -> str:
+def _release(api: int | None) -> str:
+    if api is None:
+        return "any Android"
+    name = RELEASES.get(api)
+    return f"Android {name} (API {api})" if name else f"Android API {api}"
+
+
+def _permissions(report: ApkReport, details: bool) -> str:
     """What it means for privacy first; their names only where details are asked for."""
     reaches = NETWORK_PERMISSION in report.permissions
-    first = (
-        f"{NETWORK_PERMISSION}: it can reach the network"
-        if reaches
-        else ("none that reach the network")
-    )
+    first = "it can reach the network" if reaches else "none that reach the network"
     names = [name.removeprefix(_PREFIX) for name in report.permissions]
-    return f"{first} ({', '.join(names)})" if details and names else first
+    return f"{first} ({', '.join(names)})" if names and (details or reaches) else first
 
 
-def _libraries(report: ApkView) -> str:
+def _dex(report: ApkReport) -> str:
     rows = [
-        [one.name, one.abi, human_bytes(one.size_bytes), f"{one.alignment_bytes // 1024} KiB pages"]
+        [
+            dex.name,
+            human_bytes(dex.size_bytes),
+            f"{dex.facts.classes} classes",
+            f"{dex.facts.methods} methods",
+        ]
+        for dex in report.dex
+    ]
+    return f"Dex files\n{table(rows, right='lrrr')}" if rows else ""
+
+
+def _libraries(report: ApkReport) -> str:
+    rows = [
+        [
+            f"{one.abi}/{one.name}",
+            human_bytes(one.size_bytes),
+            f"for pages of {one.load_alignment // 1024} KiB",
+            "deflated" if one.zip_alignment is None else f"at {one.zip_alignment // 1024} KiB",
+        ]
         for one in report.libraries
     ]
-    return table(rows, right="llr")
+    return f"Native libraries\n{table(rows, right='lr')}" if rows else ""
 
 
-def apk_document(report: ApkView) -> dict[str, Any]:
+def apk_document(report: ApkReport) -> dict[str, Any]:
     """The same as JSON."""
-    return {
-        "package": report.package,
-        "version_name": report.version_name,
-        "version_code": report.version_code,
-        "min_sdk": report.min_sdk,
-        "target_sdk": report.target_sdk,
-        "size_bytes": report.size_bytes,
-        "runtime": report.runtime,
-        "limits": list(report.limits),
-        "abis": list(report.abis),
-        "permissions": list(report.permissions),
-        "signers": [{"subject": one.subject, "sha256": one.sha256} for one in report.signers],
-        "signature_schemes": list(report.schemes),
-        "parts": [{"name": one.name, "size_bytes": one.size_bytes} for one in report.parts],
-        "libraries": [
-            {
-                "name": one.name,
-                "abi": one.abi,
-                "size_bytes": one.size_bytes,
-                "alignment_bytes": one.alignment_bytes,
-            }
-            for one in report.libraries
-        ],
-    }
+    fields = asdict(report)
+    del fields["path"], fields["certificates"]
+    reaches = NETWORK_PERMISSION in report.permissions
+    return {**fields, "reaches_network": reaches, "problems": list(report.problems)}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from sdk_builder.cli.answers import DemoOnPhone
 from sdk_builder.cli.apk_text import apk_document, apk_text
 from sdk_builder.cli.arguments import PATH, complete_phone
 from sdk_builder.cli.group import describe
@@ -17,11 +17,12 @@ from sdk_builder.cli.requests import ABIS, RUNTIMES, DemoBuildOptions, DemoInsta
 from sdk_builder.cli.several import failure_of
 from sdk_builder.errors import Interrupted, UsageError
 
+if TYPE_CHECKING:
+    from sdk_builder.app.install import OnPhone
+
 OUTPUT = Path("build/demo")
 LOST = "its chats, settings and imported models"
 KEPT = "To go on, mend the cause and give the same command again."
-
-Wording = Callable[[DemoOnPhone], str]
 
 device_option = click.option(
     "--device",
@@ -118,9 +119,7 @@ def build(
         **apk_document(built.report),
         "warnings": list(built.warnings),
     }
-    lines = [f"{built.path}: {apk_text(built.report)}"]
-    lines += [f"  note: {warning}" for warning in built.warnings]
-    invocation.result(document, "\n".join(lines))
+    invocation.result(document, f"{built.path}: {apk_text(built.report)}")
     options = "" if runtime == RUNTIMES[0] else f" --runtime {runtime}"
     options += "" if output == OUTPUT else f" -o {output}"
     invocation.remark(f"\nNext: shakti-sdk demo install{options}")
@@ -202,7 +201,7 @@ def uninstall(
     _print(invocation, done, _uninstalled)
 
 
-def _print(invocation: Invocation, done: Sequence[DemoOnPhone], what: Wording) -> None:
+def _print(invocation: Invocation, done: Sequence[OnPhone], what: Callable[[OnPhone], str]) -> None:
     document = {"phones": [_document(one) for one in done]}
     lines = []
     for one in done:
@@ -216,26 +215,26 @@ def _print(invocation: Invocation, done: Sequence[DemoOnPhone], what: Wording) -
     invocation.result(document, text)
 
 
-def _installed(one: DemoOnPhone) -> str:
+def _installed(one: OnPhone) -> str:
     was = f" (was {one.before})" if one.before and one.before != one.version else ""
     return f"installed {one.version}{was}" + _open_on(one)
 
 
-def _running(one: DemoOnPhone) -> str:
+def _running(one: OnPhone) -> str:
     return f"version {one.version}" + _open_on(one)
 
 
-def _open_on(one: DemoOnPhone) -> str:
+def _open_on(one: OnPhone) -> str:
     if one.pid is None:
         return ""
     return f", open on {one.bundle}" if one.bundle else ", open"
 
 
-def _uninstalled(one: DemoOnPhone) -> str:
+def _uninstalled(one: OnPhone) -> str:
     return f"uninstalled {one.before}" if one.before else "the demo app was not there"
 
 
-def _document(one: DemoOnPhone) -> dict[str, object]:
+def _document(one: OnPhone) -> dict[str, object]:
     return {
         "serial": one.serial,
         "version": one.version or None,

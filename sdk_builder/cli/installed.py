@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdk_builder.cli.answers import (
-    ApkView,
     Benched,
     BuiltDemo,
     BundleView,
     Conversation,
-    DemoOnPhone,
     DeviceRow,
     Exported,
     Perplexity,
@@ -39,6 +37,9 @@ from sdk_builder.errors import UsageError
 from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
+    from sdk_builder.app.build import BuildRequest
+    from sdk_builder.app.inspection import ApkReport
+    from sdk_builder.app.install import OnPhone
     from sdk_builder.benchmark.analysis.comparison import Comparison
     from sdk_builder.catalogue import Entry
     from sdk_builder.device.adb import Adb, AdbPhone
@@ -181,26 +182,21 @@ class InstalledLibrary:
 
     def build_demo(self, options: DemoBuildOptions, steps: Steps) -> BuiltDemo:
         """Build the demo app. Raises TargetExistsError for an APK that is there already."""
-        from sdk_builder.app.build import BuildRequest, Keystore, build_apk
-        from sdk_builder.app.install import apk_name
+        from sdk_builder.app.build import build_apk
         from sdk_builder.bundle.staging import target_exists
 
-        target = options.output / apk_name(options.runtime)
-        if target.exists() and not options.force:
-            raise target_exists(target)
-        fields = dict(vars(options))
-        del fields["force"]
-        key = options.keystore
-        fields["keystore"] = None if key is None else Keystore(**vars(key))
-        return build_apk(BuildRequest(**{**fields, "output": target}), steps)
+        request = _build_request(options)
+        if request.apk.exists() and not options.force:
+            raise target_exists(request.apk)
+        return build_apk(request, steps)
 
-    def inspect_demo(self, apk: Path) -> ApkView:
+    def inspect_demo(self, apk: Path) -> ApkReport:
         """Look into an APK."""
         from sdk_builder.app.inspection import inspect_apk
 
         return inspect_apk(apk)
 
-    def install_demo(self, options: DemoInstallOptions, steps: Steps) -> Sequence[DemoOnPhone]:
+    def install_demo(self, options: DemoInstallOptions, steps: Steps) -> Sequence[OnPhone]:
         """Put the app on phones, built before if need be."""
         from sdk_builder.app.install import chosen_phones, install
 
@@ -210,7 +206,7 @@ class InstalledLibrary:
 
     def run_demo(
         self, devices: Sequence[str], bundle: Path | None, steps: Steps
-    ) -> Sequence[DemoOnPhone]:
+    ) -> Sequence[OnPhone]:
         """Open the app on phones."""
         from sdk_builder.app.install import chosen_phones, run
 
@@ -223,7 +219,7 @@ class InstalledLibrary:
         steps: Steps,
         *,
         pushed_bundles: bool,
-    ) -> Sequence[DemoOnPhone]:
+    ) -> Sequence[OnPhone]:
         """Take the app off phones."""
         from sdk_builder.app.install import chosen_phones, uninstall
 
@@ -234,12 +230,9 @@ class InstalledLibrary:
         self, options: DemoInstallOptions, phones: Sequence[AdbPhone], steps: Steps
     ) -> Path:
         """The APK that was built, or one that is built now for these phones."""
-        from sdk_builder.app.install import apk_name, wanted_abis
+        from sdk_builder.app.install import wanted_abis
 
-        apk = options.output / apk_name(options.runtime)
-        if apk.is_file():
-            return apk
-        request = DemoBuildOptions(
+        wanted = DemoBuildOptions(
             output=options.output,
             runtime=options.runtime,
             abis=wanted_abis(phones),
@@ -249,7 +242,8 @@ class InstalledLibrary:
             offline=False,
             force=False,
         )
-        return self.build_demo(request, steps).path
+        there = _build_request(wanted).apk
+        return there if there.is_file() else self.build_demo(wanted, steps).path
 
     def adb(self) -> Adb:
         """The adb server of this machine; nothing is asked of it yet."""
@@ -290,3 +284,13 @@ def _options(answering: Answering) -> GenerationOptions:
     from sdk_builder.runtime import GenerationOptions
 
     return GenerationOptions(**asdict(answering))
+
+
+def _build_request(options: DemoBuildOptions) -> BuildRequest:
+    from sdk_builder.app.build import BuildRequest
+    from sdk_builder.app.signing import Keystore
+
+    fields = dict(vars(options))
+    del fields["force"]  # which is ours to look at
+    fields["keystore"] = None if options.keystore is None else Keystore(**vars(options.keystore))
+    return BuildRequest(**fields)

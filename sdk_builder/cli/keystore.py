@@ -17,20 +17,19 @@ KEY_VARIABLE = "SHAKTI_KEY_PASSWORD"
 def keystore_options(path: Path | None, alias: str | None) -> KeystoreOptions | None:
     """The key to sign with; None: the debug key. Asks for passwords that the environment lacks.
 
-    Raises UsageError where one of the two options is missing, or nobody can be asked.
+    Raises UsageError for an alias without a keystore, or where nobody can be asked.
     """
-    if path is None and alias is None:
+    if path is None:
+        if alias is not None:
+            raise UsageError("--key-alias needs --keystore.")
         return None
-    if path is None or alias is None:
-        raise UsageError("--keystore and --key-alias go together.")
     store = os.environ.get(STORE_VARIABLE)
     key = os.environ.get(KEY_VARIABLE)
     if store is None:
         store = _asked(f"Password of {path.name}", STORE_VARIABLE)
-        key = (
-            _asked(f"Password of the key {alias}", KEY_VARIABLE, default="") if key is None else key
-        )
-    return KeystoreOptions(path, alias, store, key or store)
+        if key is None:
+            key = _asked("Password of the key", KEY_VARIABLE, default="")
+    return KeystoreOptions(path, alias or "", store, key or None)
 
 
 def _asked(question: str, variable: str, default: str | None = None) -> str:

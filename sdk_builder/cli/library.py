@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sdk_builder.cli.answers import (
-    ApkView,
     Benched,
     BuiltDemo,
     BundleView,
     Conversation,
-    DemoOnPhone,
     DeviceRow,
     Exported,
     Perplexity,
@@ -36,6 +34,8 @@ from sdk_builder.cli.requests import (
 from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
+    from sdk_builder.app.inspection import ApkReport
+    from sdk_builder.app.install import OnPhone
     from sdk_builder.benchmark.analysis.comparison import Comparison
     from sdk_builder.catalogue import Entry
     from sdk_builder.findings import Finding
@@ -74,13 +74,13 @@ class Library(Protocol):
 
     def build_demo(self, options: DemoBuildOptions, steps: Steps) -> BuiltDemo: ...
 
-    def inspect_demo(self, apk: Path) -> ApkView: ...
+    def inspect_demo(self, apk: Path) -> ApkReport: ...
 
-    def install_demo(self, options: DemoInstallOptions, steps: Steps) -> Sequence[DemoOnPhone]: ...
+    def install_demo(self, options: DemoInstallOptions, steps: Steps) -> Sequence[OnPhone]: ...
 
     def run_demo(
         self, devices: Sequence[str], bundle: Path | None, steps: Steps
-    ) -> Sequence[DemoOnPhone]: ...
+    ) -> Sequence[OnPhone]: ...
 
     def uninstall_demo(
         self,
@@ -89,6 +89,6 @@ class Library(Protocol):
         steps: Steps,
         *,
         pushed_bundles: bool,
-    ) -> Sequence[DemoOnPhone]:
+    ) -> Sequence[OnPhone]:
         """`confirm` gets the serials of the phones that have the app; empty: it said no."""
         ...

@@ -110,17 +110,20 @@ ABIS = ("arm64-v8a", "x86_64")
 
 @dataclass(frozen=True)
 class KeystoreOptions:
-    """A user's own key to sign with."""
+    """A user's own key to sign with; the fields of `app.signing.Keystore`.
+
+    alias "": the only key. key_password None: the keystore's.
+    """
 
     path: Path
     alias: str
     store_password: str = field(repr=False)
-    key_password: str = field(repr=False)
+    key_password: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)
 class DemoBuildOptions:
-    """What the user asked of a build of the demo app; `output` is the APK's folder."""
+    """What the user asked of a build of the demo app; `output` is the APK or its folder."""
 
     output: Path
     runtime: str

@@ -26,7 +26,7 @@ COMMAND_S = 30.0
 INSTALL_S = 300.0  # phones compile and scan what they install
 INSTALL_FILE = f"{PUBLIC_ROOT}/shakti/install.apk"
 
-_RELEASES = {
+RELEASES = {  # of Android, by API level
     **{26: "8.0", 27: "8.1", 28: "9", 29: "10", 30: "11", 31: "12", 32: "12L", 33: "13"},
     **{34: "14", 35: "15", 36: "16"},
 }
@@ -44,7 +44,7 @@ INSTALL_FIXES = (
     ("INSUFFICIENT_STORAGE", "Free some space on the phone, then try again."),
     ("NO_MATCHING_ABIS", f"The phone's processor cannot run the app; it needs {ABIS[0]}."),
     ("OLDER_SDK", "The phone's Android is too old for the app: it needs Android "
-     f"{_RELEASES[MIN_API]} or newer."),
+     f"{RELEASES[MIN_API]} or newer."),
     ("USER_RESTRICTED", "The phone asks before it installs: unlock it and accept. On Xiaomi "
      "phones switch on 'Install via USB' in the developer options."),
     ("VERIFICATION", "The phone's app check refused it: switch off 'Verify apps over USB' in the "
@@ -84,7 +84,7 @@ def require_runnable(
     if facts.api_level and facts.api_level < min_api:
         raise AndroidTooOldError(
             f"Phone {facts.id} ({facts.model}) has {facts.system or f'API {facts.api_level}'}; "
-            f"the app needs Android {_RELEASES.get(min_api, '')} (API {min_api}) or newer.",
+            f"the app needs Android {RELEASES.get(min_api, '')} (API {min_api}) or newer.",
             "Update its Android, or use another phone.",
             serial=facts.id,
         )

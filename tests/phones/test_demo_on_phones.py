@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from sdk_builder.app.inspection import ApkReport
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.cli.installed import InstalledLibrary
 from sdk_builder.cli.root import cli
@@ -25,23 +26,23 @@ from tests.phones.bench_runs import Ended
 from tests.phones.lab import MIB, Lab, Phone
 from tests.phones.shims.pm import DESCRIPTION
 from tests.phones.shims.state import APK_PATH, MAIN_ACTIVITY, PACKAGE, InstalledApp
-from tests.unit.app.apks import OTHERS, OURS, FakeApk, FakeSigner
+from tests.unit.app.apks import OTHERS, OURS, apk_report, sha256
 from tests.unit.bundle.samples import write_bundle
 
-SIGNERS = {signature_hash(key): FakeSigner(key, f"CN={key.decode()}") for key in (OURS, OTHERS)}
-OUR_HASH, OTHER_HASH = SIGNERS
+KEYS = {signature_hash(key): key for key in (OURS, OTHERS)}
+OUR_HASH, OTHER_HASH = KEYS
 
 
 class StandInLibrary(InstalledLibrary):
     """The real library, but for what is inside an APK."""
 
-    def inspect_demo(self, apk: Path) -> FakeApk:
+    def inspect_demo(self, apk: Path) -> ApkReport:
         with zipfile.ZipFile(apk) as archive:
             app = InstalledApp(**json.loads(archive.read(DESCRIPTION)))
-        return FakeApk(
+        return apk_report(
+            certificate=KEYS[app.signature],
             version_name=app.version,
             version_code=app.version_code,
-            signers=(SIGNERS[app.signature],),
         )
 
 
@@ -106,8 +107,8 @@ def test_another_signer_is_named_from_the_installed_apk_itself(bare: Phone, tmp_
     demo("install", "--device", bare.serial, "--apk", theirs)
     ended = demo("install", "--device", bare.serial, "--apk", apk(tmp_path))
     assert ended.code == 6
-    assert "signed by CN=another key" in ended.stderr
-    assert "this one by CN=our key" in ended.stderr
+    assert f"signed with the key {sha256(OTHERS)[:16]}" in ended.stderr
+    assert f"this APK with {sha256(OURS)[:16]}" in ended.stderr
     assert [call[1] for call in bare.calls("pm")] == ["install", "path"]
     # The way on that the hint names:
     assert demo("uninstall", "--device", bare.serial, "--yes").code == 0
@@ -131,8 +132,8 @@ def test_a_full_phone_is_told_by_us_or_by_android(bare: Phone, tmp_path):
 def test_a_phone_with_large_pages_gets_no_libraries_for_small_ones(
     bare: Phone, tmp_path, monkeypatch
 ):
-    small = FakeApk().libraries[0].__class__(alignment_bytes=4096)
-    monkeypatch.setattr(StandInLibrary, "inspect_demo", lambda *_: FakeApk(libraries=(small,)))
+    small = apk_report(libraries=(SMALL_PAGES,))
+    monkeypatch.setattr(StandInLibrary, "inspect_demo", lambda *_: small)
     with bare.changed() as state:
         state.page_size_bytes = 16384
     ended = demo("install", "--device", bare.serial, "--apk", apk(tmp_path))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sdk_builder import __version__
-from sdk_builder.app.install import OnPhone, apk_name, install, run, uninstall, wanted_abis
+from sdk_builder.app.inspection import ApkReport
+from sdk_builder.app.install import OnPhone, install, run, uninstall, wanted_abis
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.device.bundles import bundle_folder
 from sdk_builder.device.demo_app import BUNDLES_FOLDER, MAIN_ACTIVITY, PACKAGE
@@ -26,12 +26,20 @@ from sdk_builder.errors import (
     WrongAbiError,
 )
 from sdk_builder.log import Steps
-from tests.unit.app.apks import OTHERS, OURS, FakeApk, FakeNative, FakeSigner, inspecting
+from tests.unit.app.apks import (
+    NATIVE,
+    OTHERS,
+    OURS,
+    SMALL_PAGES,
+    apk_line,
+    apk_report,
+    inspecting,
+    sha256,
+)
 from tests.unit.benchmark.bench_fakes import make_bundle
 from tests.unit.benchmark.test_phone import PROPERTIES
 
-APK = FakeApk()
-PAGES_4K = FakeNative(alignment_bytes=4096)
+APK = apk_report()
 LARGE_PAGES = {"ro.product.cpu.pagesize.max": "16384"}
 
 
@@ -50,23 +58,23 @@ def make_phone(serial: str = "P1", **properties: str) -> FakePhone:
     return FakePhone(serial, properties={**PROPERTIES, **properties})
 
 
-def having(phone: FakePhone, apk: FakeApk) -> FakePhone:
+def having(phone: FakePhone, apk: ApkReport) -> FakePhone:
     """The phone with the APK installed."""
-    phone.files["/data/local/tmp/old.apk"] = apk.text.encode()
+    phone.files["/data/local/tmp/old.apk"] = apk_line(apk).encode()
     assert phone.shell(["pm", "install", "/data/local/tmp/old.apk"], timeout_s=1).returncode == 0
     del phone.files["/data/local/tmp/old.apk"]
     phone.ran.clear()
     return phone
 
 
-def put(tmp_path: Path, *phones: FakePhone, apk: FakeApk = APK, bundle: Path | None = None):
+def put(tmp_path: Path, *phones: FakePhone, apk: ApkReport = APK, bundle: Path | None = None):
     """Install the APK on the phones."""
     path = tmp_path / "demo.apk"
-    path.write_text(apk.text)
+    path.write_text(apk_line(apk))
     return install(phones, path, bundle, inspecting(apk), Steps.silent())
 
 
-def refusal(tmp_path: Path, phone: FakePhone, apk: FakeApk = APK) -> ShaktiError:
+def refusal(tmp_path: Path, phone: FakePhone, apk: ApkReport = APK) -> ShaktiError:
     """Why the APK does not go onto the phone; nothing may have been sent."""
     (done,) = put(tmp_path, phone, apk=apk)
     assert done.error is not None
@@ -142,19 +150,18 @@ def test_a_newer_app_is_not_replaced_and_both_versions_are_named(tmp_path):
 
 
 def test_an_app_of_another_signer_is_not_replaced_and_both_signers_are_named(tmp_path):
-    theirs = FakeSigner(OTHERS)
-    phone = having(make_phone(), replace(APK, signers=(theirs,)))
+    phone = having(make_phone(), apk_report(certificate=OTHERS))
     error = refusal(tmp_path, phone)
     assert isinstance(error, InstallFailedError)
     assert error.reason == "INSTALL_FAILED_UPDATE_INCOMPATIBLE"
-    assert f"CN=another key ({theirs.sha256[:12]}" in error.message
-    assert f"CN=Shakti debug ({FakeSigner(OURS).sha256[:12]}" in error.message
+    assert f"signed with the key {sha256(OTHERS)[:16]}" in error.message
+    assert f"this APK with {sha256(OURS)[:16]}" in error.message
     assert "--keystore" in error.hint
     assert "demo uninstall --device P1" in error.hint
 
 
 def test_a_signer_that_only_android_knows_is_told_in_its_words(tmp_path):
-    phone = having(make_phone(), replace(APK, signers=(FakeSigner(OTHERS),)))
+    phone = having(make_phone(), apk_report(certificate=OTHERS))
     phone.commands["dumpsys"] = lambda call: Reply(
         f"  Package [{PACKAGE}] (1):\n    versionCode=12 minSdk=28\n    versionName=1.2.0\n"
     )
@@ -166,13 +173,13 @@ def test_a_signer_that_only_android_knows_is_told_in_its_words(tmp_path):
 
 
 def test_a_signer_that_android_does_not_print_is_named_after_its_refusal(tmp_path):
-    phone = having(make_phone(), replace(APK, signers=(FakeSigner(OTHERS),)))
+    phone = having(make_phone(), apk_report(certificate=OTHERS))
     phone.commands["dumpsys"] = lambda call: Reply(
         f"  Package [{PACKAGE}] (1):\n    versionCode=12 minSdk=28\n    versionName=1.2.0\n"
     )
     (done,) = put(tmp_path, phone)
     assert done.error is not None
-    assert "CN=another key" in done.error.message
+    assert sha256(OTHERS)[:16] in done.error.message
 
 
 def test_a_hash_that_differs_though_the_signer_is_the_same_is_no_conflict(tmp_path):
@@ -219,7 +226,7 @@ def test_an_android_that_is_too_old(tmp_path):
 
 
 def test_libraries_for_small_pages_are_refused_on_a_phone_with_large_ones(tmp_path):
-    error = refusal(tmp_path, make_phone(**LARGE_PAGES), replace(APK, libraries=(PAGES_4K,)))
+    error = refusal(tmp_path, make_phone(**LARGE_PAGES), replace(APK, libraries=(SMALL_PAGES,)))
     assert isinstance(error, InstallFailedError)
     for words in ("16 KiB", "libexecutorch.so", "would not start"):
         assert words in error.message
@@ -228,17 +235,17 @@ def test_libraries_for_small_pages_are_refused_on_a_phone_with_large_ones(tmp_pa
 
 def test_android_16_runs_libraries_for_small_pages_with_a_warning(tmp_path):
     phone = make_phone(**LARGE_PAGES, **{"ro.build.version.sdk": "36"})
-    (done,) = put(tmp_path, phone, apk=replace(APK, libraries=(PAGES_4K,)))
+    (done,) = put(tmp_path, phone, apk=replace(APK, libraries=(SMALL_PAGES,)))
     assert done.error is None
     (warning,) = done.warnings
     assert "compatibility mode" in warning
 
 
 def test_only_the_libraries_of_the_phones_processor_count(tmp_path):
-    both = (FakeNative(), replace(PAGES_4K, abi="x86_64"))
+    both = (NATIVE, replace(SMALL_PAGES, abi="x86_64"))
     (done,) = put(tmp_path, make_phone(**LARGE_PAGES), apk=replace(APK, libraries=both))
     assert (done.error, done.warnings) == (None, ())
-    (done,) = put(tmp_path, make_phone(), apk=replace(APK, libraries=(PAGES_4K,)))
+    (done,) = put(tmp_path, make_phone(), apk=replace(APK, libraries=(SMALL_PAGES,)))
     assert (done.error, done.warnings) == (None, ())
 
 
@@ -307,7 +314,7 @@ def test_pushed_bundles_stay_unless_they_are_to_go(tmp_path, bundle, removed):
     assert bool(left) != removed
 
 
-# --- names --------------------------------------------------------------------------------------
+# --- what to build ------------------------------------------------------------------------------
 
 
 def test_an_apk_is_built_for_the_phones_at_hand():
@@ -316,7 +323,3 @@ def test_an_apk_is_built_for_the_phones_at_hand():
     assert wanted_abis([arm]) == ("arm64-v8a",)
     assert wanted_abis([intel, arm]) == ("arm64-v8a", "x86_64")
     assert wanted_abis([old]) == ("arm64-v8a",)
-
-
-def test_an_apk_is_named_by_its_version_and_runtime():
-    assert apk_name("official") == f"shakti-demo-{__version__}-official.apk"

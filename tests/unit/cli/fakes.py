@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from sdk_builder.app.install import apk_name
+from sdk_builder.app.build import BuildRequest
+from sdk_builder.app.inspection import ApkReport
 from sdk_builder.bundle.manifest import (
     Generation,
     GoldenPrompt,
@@ -29,7 +30,7 @@ from sdk_builder.cli.requests import Answering, DemoBuildOptions, ExportOptions,
 from sdk_builder.errors import ShaktiError
 from sdk_builder.findings import Finding
 from sdk_builder.log import Steps
-from tests.unit.app.apks import FakeApk, read_apk
+from tests.unit.app.apks import apk_line, apk_report, read_apk
 
 DIGEST = "ab" * 32
 
@@ -187,7 +188,7 @@ class FakeConversation:
 @dataclass(frozen=True)
 class FakeBuilt:
     path: Path
-    report: FakeApk
+    report: ApkReport
     warnings: tuple[str, ...]
 
 
@@ -206,7 +207,7 @@ class FakeLibrary(InstalledLibrary):
     findings: tuple[Finding, ...] = (Finding("Python", "ok", "3.11"),)
     app_findings: tuple[Finding, ...] = (Finding("JDK", "ok", "17"),)
     built: list[DemoBuildOptions] = field(default_factory=list)
-    apk: FakeApk = field(default_factory=FakeApk)
+    apk: ApkReport = field(default_factory=apk_report)
 
     def _fail(self) -> None:
         if self.failure is not None:
@@ -256,12 +257,12 @@ class FakeLibrary(InstalledLibrary):
         self.built.append(options)
         with steps.step("Compiling"):
             pass
-        path = options.output / apk_name(options.runtime)
+        path = BuildRequest(options.output, options.runtime).apk
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.apk.text)
-        return FakeBuilt(path, self.apk, self.apk.warnings)
+        path.write_text(apk_line(self.apk))
+        return FakeBuilt(path, self.apk, ("a warning",))
 
-    def inspect_demo(self, apk: Path) -> FakeApk:
+    def inspect_demo(self, apk: Path) -> ApkReport:
         self._fail()
         return read_apk(apk, self.apk)
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from sdk_builder.app.install import apk_name
+from sdk_builder.app.build import BuildRequest
+from sdk_builder.cli.installed import InstalledLibrary
 from sdk_builder.cli.requests import DemoBuildOptions, KeystoreOptions
 from sdk_builder.device.demo_app import PACKAGE
 from sdk_builder.device.fake import FakeAdb, FakeApp, FakePhone
 from sdk_builder.errors import CompileError
-from tests.unit.app.apks import OTHERS, FakeApk, FakeSigner
+from tests.unit.app.apks import COMMUNITY, OTHERS, OURS, apk_line, apk_report, sha256
 from tests.unit.benchmark.bench_fakes import make_bundle
 from tests.unit.benchmark.test_phone import PROPERTIES
 from tests.unit.cli.conftest import Outcome, Shakti
 from tests.unit.cli.fakes import FakeLibrary, failing
 
 OUTPUT = Path("build/demo")
-APK = OUTPUT / apk_name("official")
+APK = BuildRequest(OUTPUT).apk
 
 
 @dataclass
@@ -41,8 +42,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def phone(serial: str = "R5CT1", app: FakeApp | None = None, **properties: str) -> FakePhone:
-    made = FakePhone(serial, properties={**PROPERTIES, **properties})
+def phone(serial: str = "R5CT1", app: FakeApp | None = None) -> FakePhone:
+    made = FakePhone(serial, properties=dict(PROPERTIES))
     if app is not None:
         made.apps[PACKAGE] = app
     return made
@@ -95,36 +96,38 @@ def test_build_passes_on_what_was_asked(shakti: Shakti):
 
 
 def test_build_prints_steps_size_by_part_signer_permissions_and_limits(shakti: Shakti):
-    apk = FakeApk(runtime="community", limits=("4 KiB pages",), warnings=("a debug key",))
+    apk = apk_report(runtime=COMMUNITY)
     outcome = shakti("demo", "build", library=FakeLibrary(apk=apk))
     assert "✓ Compiling" in outcome.stderr
     for words in (
         f"{APK}: io.shakti.demo 1.2.0 (12), 10.0 MB",
-        "native libraries  9.0 MB",
-        "CN=Shakti debug, SHA-256 ",
-        "none that reach the network",
-        "9 (API 28) or newer",
+        "native libraries  9.0 MB  90.0%",
+        f"signed by    {sha256(OURS)[:16]}",
+        "permissions  none that reach the network\n",
+        "Android 9 (API 28) or newer",
         "v2, v3",
+        "community: ExecuTorch of others 0.5.15",
         "limit        4 KiB pages",
-        "note: a debug key",
     ):
         assert words in outcome.stdout
 
 
 def test_an_app_that_could_reach_the_network_is_told_so(shakti: Shakti):
-    apk = FakeApk(permissions=("android.permission.INTERNET",))
+    apk = apk_report(permissions=("android.permission.INTERNET",))
     outcome = shakti("demo", "build", library=FakeLibrary(apk=apk))
     assert "none that reach" not in outcome.stdout
-    assert "INTERNET: it can reach the network" in outcome.stdout
+    assert "it can reach the network (INTERNET)" in outcome.stdout
 
 
 def test_build_json_is_one_document(shakti: Shakti):
     document = shakti("demo", "build", "--json", library=FakeLibrary()).document
     assert document["apk"] == str(APK)
     assert document["permissions"] == ["android.permission.POST_NOTIFICATIONS"]
-    assert document["signers"] == [{"subject": "CN=Shakti debug", "sha256": FakeSigner().sha256}]
-    assert document["libraries"][0]["alignment_bytes"] == 16384
-    assert document["parts"][1] == {"name": "dex", "size_bytes": 500}
+    assert document["reaches_network"] is False
+    assert document["signers"] == [sha256(OURS)]
+    assert document["libraries"][0]["load_alignment"] == 16384
+    assert document["size_by_part"]["dex"] == 1_000_000
+    assert document["warnings"] == ["a warning"]
 
 
 def test_a_build_that_fails_ends_with_its_error(shakti: Shakti):
@@ -143,14 +146,14 @@ def test_passwords_come_from_the_environment(shakti: Shakti, monkeypatch: pytest
     monkeypatch.setenv("SHAKTI_KEYSTORE_PASSWORD", "one")
     library = FakeLibrary()
     shakti(*SIGNED, library=library)
-    assert built(library).keystore == KeystoreOptions(Path("my.jks"), "me", "one", "one")
+    assert built(library).keystore == KeystoreOptions(Path("my.jks"), "me", "one", None)
     monkeypatch.setenv("SHAKTI_KEY_PASSWORD", "two")
     library = FakeLibrary()
     shakti(*SIGNED, library=library)
     assert built(library).keystore == KeystoreOptions(Path("my.jks"), "me", "one", "two")
 
 
-@pytest.mark.parametrize(("typed", "key"), [("s3cret\n\n", "s3cret"), ("s3cret\ntwo\n", "two")])
+@pytest.mark.parametrize(("typed", "key"), [("s3cret\n\n", None), ("s3cret\ntwo\n", "two")])
 def test_passwords_that_are_not_there_are_asked_for_and_never_shown(shakti: Shakti, typed, key):
     library = FakeLibrary()
     outcome = shakti(*SIGNED, library=library, stdin=typed)
@@ -166,16 +169,29 @@ def test_a_password_that_nobody_can_type_is_a_usage_error(shakti: Shakti):
     assert "SHAKTI_KEYSTORE_PASSWORD" in outcome.stderr
 
 
-@pytest.mark.parametrize("half", [("--keystore", "a"), ("--key-alias", "a")])
-def test_half_a_key_is_a_usage_error(shakti: Shakti, half):
-    assert shakti("demo", "build", *half).code == 2
+def test_an_alias_needs_a_keystore_but_not_the_other_way_round(
+    shakti: Shakti, monkeypatch: pytest.MonkeyPatch
+):
+    assert shakti("demo", "build", "--key-alias", "a").code == 2
+    monkeypatch.setenv("SHAKTI_KEYSTORE_PASSWORD", "one")
+    library = FakeLibrary()
+    assert shakti("demo", "build", "--keystore", "a", library=library).code == 0
+    assert built(library).keystore == KeystoreOptions(Path("a"), "", "one", None)
+
+
+def test_the_real_library_replaces_an_apk_only_with_force(shakti: Shakti):
+    OUTPUT.mkdir(parents=True)
+    APK.touch()
+    outcome = shakti("demo", "build", "--json", library=InstalledLibrary())
+    assert (outcome.code, outcome.document["error"]["cause"]) == (9, "TargetExistsError")
+    assert "--force" in outcome.document["error"]["hint"]
 
 
 # --- inspect ------------------------------------------------------------------------------
 
 
 def test_inspect_shows_permissions_and_libraries_by_name(shakti: Shakti):
-    Path("x.apk").write_text(FakeApk().text)
+    Path("x.apk").write_text(apk_line(apk_report()))
     outcome = shakti("demo", "inspect", "x.apk")
     assert outcome.code == 0
     for words in ("x.apk: io.shakti.demo", "(POST_NOTIFICATIONS)", "libexecutorch.so", "16 KiB"):
@@ -191,8 +207,9 @@ def test_inspect_of_no_apk_ends_with_3(shakti: Shakti):
 
 
 def test_install_builds_the_apk_that_is_not_there_for_the_phone_that_is(shakti: Shakti):
-    there = phone(**{"ro.product.cpu.abi": "x86_64"})
-    library = DemoLibrary(phones=[there], apk=FakeApk(abis=("x86_64",)))
+    there = phone()
+    there.properties["ro.product.cpu.abi"] = "x86_64"
+    library = DemoLibrary(phones=[there], apk=apk_report(abis=("x86_64",)))
     outcome = shakti("demo", "install", "--runtime", "community", library=library)
     assert outcome.code == 0, outcome
     assert (built(library).abis, built(library).runtime) == (("x86_64",), "community")
@@ -203,16 +220,18 @@ def test_install_builds_the_apk_that_is_not_there_for_the_phone_that_is(shakti: 
 
 def test_install_takes_the_apk_that_was_built(shakti: Shakti):
     OUTPUT.mkdir(parents=True)
-    APK.write_text(FakeApk().text)
-    library = DemoLibrary(phones=[phone(app=FakeApp("1.1.0", 11, FakeApk().text.split()[-1]))])
+    APK.write_text(apk_line(apk_report()))
+    library = DemoLibrary(
+        phones=[phone(app=FakeApp("1.1.0", 11, apk_line(apk_report()).split()[-1]))]
+    )
     outcome = shakti("demo", "install", library=library)
     assert library.built == []
     assert outcome.stdout == "R5CT1: installed 1.2.0 (was 1.1.0)\n"
 
 
 def test_install_takes_the_apk_that_is_named(shakti: Shakti):
-    apk = FakeApk(version_name="3.0.0")
-    Path("my.apk").write_text(apk.text)
+    apk = apk_report(version_name="3.0.0")
+    Path("my.apk").write_text(apk_line(apk))
     library = DemoLibrary(phones=[phone()], apk=apk)
     assert "3.0.0" in shakti("demo", "install", "--apk", "my.apk", library=library).stdout
     assert library.built == []
@@ -233,9 +252,7 @@ def test_install_with_a_bundle_opens_the_app_on_it(shakti: Shakti):
 def conflict(shakti: Shakti, *options: str) -> Outcome:
     """An installation on a phone with the app of another signer, and on one without the app."""
     first = phone("A")
-    first.files["/data/local/tmp/x"] = replace(
-        FakeApk(), signers=(FakeSigner(OTHERS),)
-    ).text.encode()
+    first.files["/data/local/tmp/x"] = apk_line(apk_report(certificate=OTHERS)).encode()
     first.shell(["pm", "install", "/data/local/tmp/x"], timeout_s=1)
     library = DemoLibrary(phones=[first, phone("B")])
     return shakti("demo", "install", *options, library=library)
@@ -244,7 +261,7 @@ def conflict(shakti: Shakti, *options: str) -> Outcome:
 def test_a_conflict_ends_with_6_and_the_way_on(shakti: Shakti):
     outcome = conflict(shakti, "--device", "A")
     assert outcome.code == 6
-    assert "signed by CN=another key" in outcome.stderr
+    assert f"signed with the key {sha256(OTHERS)[:16]}" in outcome.stderr
     assert "hint: " in outcome.stderr
     assert "demo uninstall --device A" in outcome.stderr
 
