@@ -26,7 +26,7 @@ from tests.phones.bench_runs import Ended
 from tests.phones.lab import MIB, Lab, Phone
 from tests.phones.shims.pm import DESCRIPTION
 from tests.phones.shims.state import APK_PATH, MAIN_ACTIVITY, PACKAGE, InstalledApp
-from tests.unit.app.apks import OTHERS, OURS, apk_report, sha256
+from tests.unit.app.apks import OTHERS, OURS, SMALL_PAGES, apk_report, sha256
 from tests.unit.bundle.samples import write_bundle
 
 KEYS = {signature_hash(key): key for key in (OURS, OTHERS)}
