@@ -33,6 +33,7 @@ from sdk_builder.app.inspection import (
     build_record,
     inspect_apk,
 )
+from sdk_builder.app.jdk import find_jdk
 from sdk_builder.app.resources import Levels, Linked, Resources, link_resources, version_of
 from sdk_builder.app.runtimes import Runtime, flavour_named, resolve_runtime
 from sdk_builder.app.signing import Keystore, debug_keystore, sign, verify
@@ -100,6 +101,7 @@ def _resolve(request: BuildRequest, catalog: Catalog, steps: Steps) -> tuple[Too
     repositories = (*request.repositories, *repositories_from_environment())
     store = open_store(repositories, request.offline)
     cache = app_cache() / "runtimes"
+    find_jdk()  # before any download
     # First: it is what most likely is not to be had, and the tools are a long download.
     with steps.step("Runtime") as step:
         runtime = resolve_runtime(request.runtime, request.abis, catalog, store, cache, step)
@@ -145,9 +147,10 @@ class _Build:
             report = inspect_apk(self.request.apk)
             step.result(f"Verified: {report.size_bytes / 10**6:.1f} MB, {', '.join(report.abis)}")
         limits = tuple(f"runtime: {limit}" for limit in self.runtime.flavour.limits)
-        for warning in (*warnings, *limits):
+        warnings = (*warnings, *limits, *self.runtime.remarks)
+        for warning in warnings:
             self.steps.warn(warning)
-        return BuiltApk(self.request.apk, report, (*warnings, *limits))
+        return BuiltApk(self.request.apk, report, warnings)
 
     def link(self) -> Linked:
         with self.steps.step("Resources"):

@@ -198,7 +198,10 @@ class DexFile:
             raise self._view.short(place)
         # Modified UTF-8: a surrogate is three bytes of its own, zero is C0 80.
         raw = self._view.data[start:end].replace(b"\xc0\x80", b"\0")
-        return raw.decode("utf-8", "surrogatepass")
+        try:
+            return raw.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            raise self._view.short(start) from None
 
     def _at(self, table: tuple[_T, ...], index: int) -> _T:
         if index >= len(table):

@@ -129,6 +129,8 @@ def _attempt(wanted: Wanted, part: Path, progress: Progress, opener: Open) -> bo
     except urllib.error.HTTPError:
         raise
     except OSError as error:  # URLError is one
+        if isinstance(getattr(error, "reason", error), FileNotFoundError):  # of a file: address
+            raise NotThereError("no such file") from error
         raise _ConnectionBrokenError(str(getattr(error, "reason", error)) or repr(error)) from error
     with closing(response):
         if status != 206 or not _continues(response, have):

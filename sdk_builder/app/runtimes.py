@@ -62,7 +62,7 @@ class Runtime:
     """What an app with this runtime is made of.
 
     jars: classes; libraries: path of each native library by ABI and file name; rules: shrinker
-    rules that the runtime itself brings.
+    rules that the runtime itself brings; remarks: sentences about where it came from.
     """
 
     flavour: Flavour
@@ -70,6 +70,7 @@ class Runtime:
     jars: tuple[Path, ...]
     libraries: Mapping[str, Mapping[str, Path]]
     rules: tuple[Path, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def flavour_named(name: str) -> Flavour:
@@ -106,6 +107,7 @@ def resolve_runtime(
         tuple(jar for part in parts for jar in sorted(part.glob("*.jar"))),
         libraries,
         tuple(rules for part in parts for rules in sorted(part.glob("proguard.txt"))),
+        tuple(filter(None, map(store.unpinned, catalog.bundle(f"runtime-{name}")))),
     )
 
 
