@@ -1,24 +1,22 @@
 """`shakti-sdk demo install|run|uninstall` against real adbds: real files, real conflicts.
 
-The APKs here are zips with a description for the stand-in's `pm`, so that only the inspection of
-an APK is not the SDK's own.
+The APKs are real ones as far as the SDK reads them; the stand-in's `pm`, which knows neither
+binary XML nor certificates, finds a description of its own in them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import zipfile
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sdk_builder.app.inspection import ApkReport
+from sdk_builder.app.archive import Entry, write_archive
 from sdk_builder.bundle.reader import Bundle
-from sdk_builder.cli.installed import InstalledLibrary
 from sdk_builder.cli.root import cli
 from sdk_builder.device.app import signature_hash
 from sdk_builder.device.bundles import bundle_folder
@@ -26,24 +24,10 @@ from tests.phones.bench_runs import Ended
 from tests.phones.lab import MIB, Lab, Phone
 from tests.phones.shims.pm import DESCRIPTION
 from tests.phones.shims.state import APK_PATH, MAIN_ACTIVITY, PACKAGE, InstalledApp
-from tests.unit.app.apks import OTHERS, OURS, SMALL_PAGES, apk_report, sha256
+from tests.unit.app.makers import Tag, binary_xml, elf, signing_block, with_signing_block
 from tests.unit.bundle.samples import write_bundle
 
-KEYS = {signature_hash(key): key for key in (OURS, OTHERS)}
-OUR_HASH, OTHER_HASH = KEYS
-
-
-class StandInLibrary(InstalledLibrary):
-    """The real library, but for what is inside an APK."""
-
-    def inspect_demo(self, apk: Path) -> ApkReport:
-        with zipfile.ZipFile(apk) as archive:
-            app = InstalledApp(**json.loads(archive.read(DESCRIPTION)))
-        return apk_report(
-            certificate=KEYS[app.signature],
-            version_name=app.version,
-            version_code=app.version_code,
-        )
+OURS, OTHERS = b"our certificate", b"another certificate"
 
 
 def demo(*arguments: str) -> Ended:
@@ -51,7 +35,7 @@ def demo(*arguments: str) -> Ended:
     stdout, stderr, code = io.StringIO(), io.StringIO(), 0
     with redirect_stdout(stdout), redirect_stderr(stderr):
         try:
-            cli.main(["demo", *arguments], obj=StandInLibrary())
+            cli.main(["demo", *arguments])
         except SystemExit as left:
             code = int(left.code or 0)
     return Ended(code, stdout.getvalue(), stderr.getvalue())
@@ -65,18 +49,41 @@ def bare(phone: Phone) -> Phone:
     return phone
 
 
-def apk(folder: Path, size: int = 0, **fields: Any) -> str:
-    """The path of an APK; `fields` are those of InstalledApp."""
-    app = InstalledApp(**{"version": "1.2.0", "version_code": 12, "signature": OUR_HASH, **fields})
+def apk(
+    folder: Path,
+    version: str = "1.2.0",
+    code: int = 12,
+    *,
+    certificate: bytes = OURS,
+    padding_bytes: int = 0,
+    pages: int = 16384,
+    crash: str = "",
+) -> str:
+    """The path of an APK of the app."""
+    levels = Tag("uses-sdk", {"minSdkVersion": 28, "targetSdkVersion": 35})
+    names: dict[str, str | int | bool] = {
+        "package": PACKAGE,
+        "versionCode": code,
+        "versionName": version,
+    }
+    described = InstalledApp(version, code, signature_hash(certificate), crash)
     path = folder / "it's a demo;.apk"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(DESCRIPTION, json.dumps(asdict(app)))
-        archive.writestr("padding", bytes(size))
+    write_archive(
+        path,
+        [
+            Entry("AndroidManifest.xml", binary_xml(Tag("manifest", names, [levels]))),
+            Entry("lib/arm64-v8a/libone.so", elf(alignments=(pages,)), stored=True),
+            Entry("padding", bytes(padding_bytes), stored=True),
+            Entry(DESCRIPTION, json.dumps(asdict(described)).encode()),
+        ],
+    )
+    block = signing_block({0x7109871A: certificate})
+    path.write_bytes(with_signing_block(path.read_bytes(), block))
     return str(path)
 
 
 def test_an_apk_arrives_byte_for_byte_and_nothing_else_is_left(bare: Phone, tmp_path):
-    path = apk(tmp_path, 3 * MIB)
+    path = apk(tmp_path, padding_bytes=3 * MIB)
     ended = demo("install", "--device", bare.serial, "--apk", path)
     assert (ended.code, ended.stdout) == (0, f"{bare.serial}: installed 1.2.0\n"), ended
     assert bare.path(APK_PATH).read_bytes() == Path(path).read_bytes()
@@ -85,30 +92,30 @@ def test_an_apk_arrives_byte_for_byte_and_nothing_else_is_left(bare: Phone, tmp_
 
 def test_an_update_replaces_the_app(bare: Phone, tmp_path):
     demo("install", "--device", bare.serial, "--apk", apk(tmp_path))
-    newer = apk(tmp_path, version="1.3.0", version_code=13)
+    newer = apk(tmp_path, "1.3.0", 13)
     ended = demo("install", "--device", bare.serial, "--apk", newer)
     assert ended.stdout == f"{bare.serial}: installed 1.3.0 (was 1.2.0)\n"
 
 
 def test_a_downgrade_is_refused_before_the_push(bare: Phone, tmp_path):
-    newer = apk(tmp_path, version="1.3.0", version_code=13)
+    newer = apk(tmp_path, "1.3.0", 13)
     demo("install", "--device", bare.serial, "--apk", newer)
     installs = bare.calls("pm")
-    ended = demo("install", "--device", bare.serial, "--apk", apk(tmp_path, 8 * MIB))
+    ended = demo("install", "--device", bare.serial, "--apk", apk(tmp_path, padding_bytes=8 * MIB))
     assert ended.code == 6
     assert "1.3.0 (13)" in ended.stderr
     assert "demo uninstall" in ended.stderr
     assert bare.calls("pm") == installs
-    assert bare.state().app == InstalledApp("1.3.0", 13, OUR_HASH)
+    assert bare.state().app == InstalledApp("1.3.0", 13, signature_hash(OURS))
 
 
 def test_another_signer_is_named_from_the_installed_apk_itself(bare: Phone, tmp_path):
-    theirs = apk(tmp_path, MIB, signature=OTHER_HASH)
+    theirs = apk(tmp_path, certificate=OTHERS, padding_bytes=MIB)
     demo("install", "--device", bare.serial, "--apk", theirs)
     ended = demo("install", "--device", bare.serial, "--apk", apk(tmp_path))
     assert ended.code == 6
-    assert f"signed with the key {sha256(OTHERS)[:16]}" in ended.stderr
-    assert f"this APK with {sha256(OURS)[:16]}" in ended.stderr
+    assert f"signed with the key {hashlib.sha256(OTHERS).hexdigest()[:16]}" in ended.stderr
+    assert f"this APK with {hashlib.sha256(OURS).hexdigest()[:16]}" in ended.stderr
     assert [call[1] for call in bare.calls("pm")] == ["install", "path"]
     # The way on that the hint names:
     assert demo("uninstall", "--device", bare.serial, "--yes").code == 0
@@ -116,7 +123,7 @@ def test_another_signer_is_named_from_the_installed_apk_itself(bare: Phone, tmp_
 
 
 def test_a_full_phone_is_told_by_us_or_by_android(bare: Phone, tmp_path):
-    path = apk(tmp_path, 2 * MIB)
+    path = apk(tmp_path, padding_bytes=2 * MIB)
     bare.fill("/data", leave_bytes=MIB)
     ended = demo("install", "--device", bare.serial, "--apk", path, "--json")
     assert ended.document["error"]["cause"] == "DeviceFullError"
@@ -129,17 +136,16 @@ def test_a_full_phone_is_told_by_us_or_by_android(bare: Phone, tmp_path):
     assert bare.state().app is None
 
 
-def test_a_phone_with_large_pages_gets_no_libraries_for_small_ones(
-    bare: Phone, tmp_path, monkeypatch
-):
-    small = apk_report(libraries=(SMALL_PAGES,))
-    monkeypatch.setattr(StandInLibrary, "inspect_demo", lambda *_: small)
+def test_libraries_for_small_pages_do_not_go_onto_a_phone_with_large_ones(bare: Phone, tmp_path):
     with bare.changed() as state:
         state.page_size_bytes = 16384
-    ended = demo("install", "--device", bare.serial, "--apk", apk(tmp_path))
+    small = apk(tmp_path, pages=4096)
+    ended = demo("install", "--device", bare.serial, "--apk", small)
     assert ended.code == 6
     assert "16 KiB" in ended.stderr
+    assert "libone.so" in ended.stderr
     assert bare.calls("pm") == []
+    assert demo("install", "--device", bare.serial, "--apk", apk(tmp_path)).code == 0
 
 
 def test_a_bundle_comes_along_and_the_app_opens_on_it(bare: Phone, tmp_path):
