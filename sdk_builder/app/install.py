@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sdk_builder.app.fit import Inspect, require_fit, signer_conflict
 from sdk_builder.app.inspection import ApkReport
+from sdk_builder.app.sources import android_demo
 from sdk_builder.bundle.checks import require_intact
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.device import app
@@ -57,6 +58,14 @@ def chosen_phones(adb: Adb, wanted: Sequence[str], steps: Steps) -> Sequence[Adb
     for warning in chosen.warnings:
         steps.warn(warning)
     return chosen.phones
+
+
+def is_stale(apk: Path) -> bool:
+    """Whether the app's sources were changed after the APK was built."""
+    demo = android_demo()
+    files = [*(demo / "app" / "src").rglob("*"), *(demo / "gradle").glob("*")]
+    built = apk.stat().st_mtime
+    return any(file.is_file() and file.stat().st_mtime > built for file in files)
 
 
 def wanted_abis(phones: Sequence[AdbPhone]) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sdk_builder.cli.output import human_bytes, table
-from sdk_builder.device.app import RELEASES
 
 if TYPE_CHECKING:
     from sdk_builder.app.inspection import ApkReport
@@ -49,6 +48,8 @@ def _runtime(report: ApkReport) -> str:
 
 
 def _release(api: int | None) -> str:
+    from sdk_builder.device.app import RELEASES
+
     if api is None:
         return "any Android"
     name = RELEASES.get(api)

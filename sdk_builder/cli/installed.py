@@ -19,12 +19,11 @@ from sdk_builder.cli.answers import (
     DeviceRow,
     Exported,
     Perplexity,
-    Stats,
     Verified,
     Written,
 )
+from sdk_builder.cli.conversation import SessionConversation
 from sdk_builder.cli.requests import (
-    Answering,
     BenchOptions,
     CompareOptions,
     DemoBuildOptions,
@@ -33,7 +32,6 @@ from sdk_builder.cli.requests import (
     Limits,
     ReportOptions,
 )
-from sdk_builder.errors import UsageError
 from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
     from sdk_builder.catalogue import Entry
     from sdk_builder.device.adb import Adb, AdbPhone
     from sdk_builder.findings import Finding
-    from sdk_builder.runtime import Chat, GenerationOptions, Session
 
 
 class InstalledLibrary:
@@ -230,7 +227,7 @@ class InstalledLibrary:
         self, options: DemoInstallOptions, phones: Sequence[AdbPhone], steps: Steps
     ) -> Path:
         """The APK that was built, or one that is built now for these phones."""
-        from sdk_builder.app.install import wanted_abis
+        from sdk_builder.app.install import is_stale, wanted_abis
 
         wanted = DemoBuildOptions(
             output=options.output,
@@ -243,47 +240,18 @@ class InstalledLibrary:
             force=False,
         )
         there = _build_request(wanted).apk
-        return there if there.is_file() else self.build_demo(wanted, steps).path
+        if not there.is_file():
+            return self.build_demo(wanted, steps).path
+        if is_stale(there):
+            again = f"shakti-sdk demo build --runtime {options.runtime} --force -o {options.output}"
+            steps.warn(f"The app's sources are newer than {there}. To build it again: {again}")
+        return there
 
     def adb(self) -> Adb:
         """The adb server of this machine; nothing is asked of it yet."""
         from sdk_builder.device.adb_server import ServerAdb
 
         return ServerAdb()
-
-
-class SessionConversation:
-    """A `Conversation` over a session; without a chat it only completes."""
-
-    def __init__(self, session: Session, chat: Chat | None) -> None:
-        self._session = session
-        self._chat = chat
-
-    @property
-    def stats(self) -> Stats:
-        """The last answer in numbers."""
-        return self._session.stats
-
-    def send(self, text: str, answering: Answering) -> Iterator[str]:
-        """The answer to the next turn. Raises UsageError where there is no chat."""
-        if self._chat is None:
-            raise UsageError("This conversation was opened for plain completion.")
-        return self._chat.send(text, _options(answering))
-
-    def complete(self, text: str, answering: Answering) -> Iterator[str]:
-        """What follows `text`."""
-        return self._session.complete(text, _options(answering))
-
-    def reset(self) -> None:
-        """Forget the chat; the system message stays."""
-        if self._chat is not None:
-            self._chat.reset()
-
-
-def _options(answering: Answering) -> GenerationOptions:
-    from sdk_builder.runtime import GenerationOptions
-
-    return GenerationOptions(**asdict(answering))
 
 
 def _build_request(options: DemoBuildOptions) -> BuildRequest:

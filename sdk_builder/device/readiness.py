@@ -71,7 +71,9 @@ def page_size_finding(facts: DeviceFacts) -> Finding:
     if not size:
         return Finding("page size", "ok", NOT_KNOWN)
     if size in PAGE_SIZES:
-        return Finding("page size", "ok", f"{size // 1024} KiB")
+        only = " (the app's official runtime; the community one is for 4 KiB)"
+        detail = f"{size // 1024} KiB{only if size > min(PAGE_SIZES) else ''}"
+        return Finding("page size", "ok", detail)
     fix = "The app was built for pages of 4 and 16 KiB; it may not start."
     return Finding("page size", "warning", f"{size} bytes", fix)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,6 +228,16 @@ def test_install_takes_the_apk_that_was_built(shakti: Shakti):
     outcome = shakti("demo", "install", library=library)
     assert library.built == []
     assert outcome.stdout == "R5CT1: installed 1.2.0 (was 1.1.0)\n"
+    assert "newer than" not in outcome.stderr
+
+
+def test_an_apk_that_is_older_than_the_apps_sources_is_told_so(shakti: Shakti):
+    OUTPUT.mkdir(parents=True)
+    APK.write_text(apk_line(apk_report()))
+    os.utime(APK, (1, 1))
+    outcome = shakti("demo", "install", library=DemoLibrary(phones=[phone()]))
+    assert outcome.code == 0
+    assert f"newer than {APK}. To build it again: shakti-sdk demo build" in outcome.stderr
 
 
 def test_install_takes_the_apk_that_is_named(shakti: Shakti):

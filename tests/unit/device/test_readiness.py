@@ -43,7 +43,7 @@ def test_a_phone_in_order_has_nothing_to_fix():
     )
     assert {fix for _, _, fix in rows.values()} == {""}
     assert rows["phone"][1] == "Google Pixel 8 Tensor G3"
-    assert rows["page size"][1] == "16 KiB"
+    assert rows["page size"][1].startswith("16 KiB (the app's official runtime")
     assert rows["demo app"][1] == "1.0.0"
 
 
