@@ -1,5 +1,8 @@
 package io.shakti.demo.bundle
 
+import io.shakti.demo.files.JsonNode
+import io.shakti.demo.files.JsonRecord
+
 /** The records of a manifest, as sdk_builder/bundle/manifest.py describes them. */
 internal fun JsonNode.manifest(): Manifest = record {
     val result = Manifest(

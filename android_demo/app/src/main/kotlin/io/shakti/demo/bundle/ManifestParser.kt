@@ -2,11 +2,12 @@ package io.shakti.demo.bundle
 
 import io.shakti.demo.AppFailure
 import io.shakti.demo.FailureKind
-import kotlinx.serialization.json.JsonElement
+import io.shakti.demo.files.JsonNode
+import io.shakti.demo.files.JsonRefused
+import io.shakti.demo.files.parseStrictObject
+import io.shakti.demo.files.toHex
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
-import java.nio.ByteBuffer
-import java.nio.charset.CharacterCodingException
 import java.security.MessageDigest
 
 /** The schema version that this app was written for; see sdk_builder/bundle/manifest.py. */
@@ -32,16 +33,19 @@ object ManifestParser {
         if (checksum !is JsonPrimitive || !checksum.isString) {
             corrupt("$file: checksum: must be text")
         }
-        if (!checksumMatches(data)) corrupt("$file was changed after it was written")
-        val others = JsonObject(fields - CHECKSUM)
-        return JsonNode(file, "", others, unknownRefused = !newerMinor).manifest()
+        if (!isIntact(data)) corrupt("$file was changed after it was written")
+        return try {
+            JsonNode(JsonObject(fields - CHECKSUM), unknownRefused = !newerMinor).manifest()
+        } catch (error: JsonRefused) {
+            corrupt("$file: ${error.message}", error)
+        }
     }
 
     /**
-     * The file's own checksum: SHA-256 of its bytes with the checksum's 64 digits as zeros. Found
-     * by its place at the start of a line, where no text of a JSON file can reach.
+     * Whether these bytes have the checksum that they hold: SHA-256 with its 64 digits as zeros.
+     * Found by its place at the start of a line, where no text of a JSON file can reach.
      */
-    private fun checksumMatches(data: ByteArray): Boolean {
+    fun isIntact(data: ByteArray): Boolean {
         // One char a byte, so that places in the text are places in the file.
         val found = CHECKSUM_LINE.findAll(String(data, Charsets.ISO_8859_1)).toList()
         val digits = found.singleOrNull()?.groups?.get(1) ?: return false
@@ -54,14 +58,11 @@ object ManifestParser {
         if (String(data.takeLast(2).toByteArray(), Charsets.ISO_8859_1) != "}\n") {
             corrupt("$file is cut off or not a manifest")
         }
-        val root: JsonElement = try {
-            parseStrictJson(Charsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(data)).toString())
-        } catch (error: CharacterCodingException) {
-            corrupt("$file is not valid JSON: it is not UTF-8", error)
+        return try {
+            parseStrictObject(data)
         } catch (error: JsonRefused) {
             corrupt("$file is not valid JSON: ${error.message}", error)
         }
-        return root as? JsonObject ?: corrupt("$file is not a manifest: it holds no JSON object")
     }
 
     /** Whether the file is of our major version and a newer minor one. */
@@ -95,6 +96,3 @@ object ManifestParser {
     private val CHECKSUM_LINE = Regex("(?<=\n  \"checksum\": \")([0-9a-f]{64})(?=\",?\n)")
     private val VERSION = Regex("([0-9]{1,6})[.]([0-9]{1,6})")
 }
-
-/** As hexadecimal digits in lower case. */
-internal fun ByteArray.toHex(): String = joinToString("") { "%02x".format(it) }

@@ -1,26 +1,49 @@
-package io.shakti.demo.bundle
+package io.shakti.demo.files
 
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.jsonPrimitive
+import java.nio.ByteBuffer
+import java.nio.charset.CharacterCodingException
 
-/** Text that is no JSON, in a few words that fit behind "is not valid JSON:". */
-internal class JsonRefused(message: String) : Exception(message)
+/** A file's JSON is none, or holds other values than expected: in one line. */
+class JsonRefused(message: String, cause: Throwable? = null) : Exception(message, cause)
 
 /**
- * Reads [text] as RFC 8259 has it. Throws JsonRefused for anything that two readers could take
- * differently: a key that is there twice, half a surrogate pair, words that are no values, nesting
- * deeper than [MAX_JSON_DEPTH].
+ * Reads the object in [data] as RFC 8259 has it. Throws JsonRefused for what is none and for
+ * anything that two readers could take differently: a key that is there twice, half a surrogate
+ * pair, words that are no values, nesting deeper than [MAX_JSON_DEPTH].
  *
  * The library accepts all of these, so a [JsonScan] refuses them before it builds the tree.
  */
-internal fun parseStrictJson(text: String): JsonElement {
+fun parseStrictObject(data: ByteArray): JsonObject {
+    val text = try {
+        Charsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(data)).toString()
+    } catch (error: CharacterCodingException) {
+        throw JsonRefused("it is not UTF-8", error)
+    }
     JsonScan(text).check()
-    return Json.parseToJsonElement(text)
+    val value: JsonElement = Json.parseToJsonElement(text)
+    return value as? JsonObject ?: throw JsonRefused("it holds no object")
+}
+
+/** As bytes that [parseStrictObject] reads; half a surrogate pair becomes U+FFFD. */
+fun JsonObject.toFileBytes(): ByteArray {
+    val text = toString()
+    val whole = StringBuilder(text.length + 1)
+    var at = 0
+    while (at < text.length) {
+        val codePoint = text.codePointAt(at)
+        val half = codePoint in Char.MIN_SURROGATE.code..Char.MAX_SURROGATE.code
+        whole.appendCodePoint(if (half) 0xfffd else codePoint)
+        at += Character.charCount(codePoint)
+    }
+    return whole.append('\n').toString().toByteArray()
 }
 
 /** As deep as the host's reader goes. */
-internal const val MAX_JSON_DEPTH = 200
+const val MAX_JSON_DEPTH = 200
 
 /** More digits than Python turns into a number. */
 private const val MAX_INTEGER_DIGITS = 4300

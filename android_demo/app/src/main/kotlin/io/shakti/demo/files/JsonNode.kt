@@ -1,7 +1,5 @@
-package io.shakti.demo.bundle
+package io.shakti.demo.files
 
-import io.shakti.demo.AppFailure
-import io.shakti.demo.FailureKind
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
@@ -9,16 +7,15 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 
 /**
- * A value of a manifest and where it stands. Every reader throws AppFailure (BUNDLE_CORRUPT), led
- * by [path], for a value of another type or outside its range.
+ * A value of a JSON file and where it stands. Every reader throws JsonRefused, led by [path], for a
+ * value of another type or outside its range.
  *
  * [unknownRefused]: whether a record may not hold fields that nobody asked for.
  */
-internal class JsonNode(
-    private val file: String,
-    private val path: String,
+class JsonNode(
     private val element: JsonElement,
     private val unknownRefused: Boolean,
+    private val path: String = "",
 ) {
     fun text(): String {
         val value = element as? JsonPrimitive
@@ -52,7 +49,8 @@ internal class JsonNode(
     fun count32(least: Int): Int = whole(least.toLong()..Int.MAX_VALUE.toLong()).toInt()
 
     /** The digits of a whole number of any size. */
-    fun integer(): String = literal()?.takeIf { WHOLE.matches(it) } ?: fail("must be a whole number")
+    fun integer(): String =
+        literal()?.takeIf { WHOLE.matches(it) } ?: fail("must be a whole number")
 
     /** A number that is finite as a double, in [allowed] if given. */
     fun number(meaning: String = "a number", allowed: (Double) -> Boolean = { true }): Double {
@@ -87,15 +85,13 @@ internal class JsonNode(
 
     fun failAt(name: String, problem: String): Nothing = child(pathOf(name), element).fail(problem)
 
-    fun fail(problem: String): Nothing {
-        val place = if (path.isEmpty()) file else "$file: $path"
-        throw AppFailure(FailureKind.BUNDLE_CORRUPT, "$place: $problem")
-    }
+    fun fail(problem: String): Nothing =
+        throw JsonRefused(if (path.isEmpty()) problem else "$path: $problem")
 
     private fun literal(): String? = (element as? JsonPrimitive)?.takeIf { !it.isString }?.content
 
     private fun child(path: String, element: JsonElement) =
-        JsonNode(file, path, element, unknownRefused)
+        JsonNode(element, unknownRefused, path)
 
     /** Names of unknown fields come from the file and may be anything. */
     private fun pathOf(name: String): String {
@@ -105,7 +101,7 @@ internal class JsonNode(
 }
 
 /** The fields of the object [node], asked for by name. */
-internal class JsonRecord(private val node: JsonNode, private val fields: Map<String, JsonNode>) {
+class JsonRecord(private val node: JsonNode, private val fields: Map<String, JsonNode>) {
     private val asked = HashSet<String>()
 
     operator fun get(name: String): JsonNode = optional(name) ?: node.failAt(name, "is missing")
