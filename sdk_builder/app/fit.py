@@ -30,7 +30,6 @@ LARGE_PAGE_BYTES = 16384
 # its own.
 COMPATIBLE_PAGES_API = 36
 
-
 Inspect = Callable[[Path], ApkReport]
 
 
@@ -43,8 +42,8 @@ def require_fit(
 ) -> tuple[str, ...]:
     """Hold the APK against the phone and the app that it has (`before`); returns warnings.
 
-    Raises WrongAbiError, AndroidTooOldError, InstallFailedError with the `reason` that Android
-    would have given.
+    Raises WrongAbiError, AndroidTooOldError, InstallFailedError (with the `reason` that Android
+    would give, where it would refuse).
     """
     require_runnable(facts, abis=(facts.abi,), min_api=apk.min_sdk or 0)
     abi = _common_abi(phone, facts, apk)
@@ -75,16 +74,16 @@ def signer_conflict(phone: AdbPhone, apk: ApkReport, inspect: Inspect) -> Instal
 
 
 def _common_abi(phone: AdbPhone, facts: DeviceFacts, apk: ApkReport) -> str:
-    """The ABI that Android will take: the first of the phone's that the APK has."""
+    """The ABI that Android will take: the first of the phone's that the APK has; "": any."""
     listed = phone.shell(["getprop", "ro.product.cpu.abilist"], timeout_s=COMMAND_S).text
     runs = [abi for abi in listed.strip().split(",") if abi] or [facts.abi]
     found = next((abi for abi in runs if abi in apk.abis), None)
-    if found is not None or not any(runs):
+    if found is not None or not any(runs) or not apk.abis:
         return found or ""
     wanted = next((abi for abi in runs if abi in ABIS), None)
     raise WrongAbiError(
         f"Phone {phone.serial} ({facts.model}) runs {', '.join(runs)}; this APK is for "
-        f"{', '.join(apk.abis) or 'none'}.",
+        f"{', '.join(apk.abis)}.",
         f"Build it for this phone: shakti-sdk demo build --abi {wanted} --force"
         if wanted
         else "Use a phone with a 64-bit Android.",
@@ -113,7 +112,6 @@ def _page_warnings(facts: DeviceFacts, apk: ApkReport, abi: str) -> tuple[str, .
         f"{why}: it would not start.",
         "Build with the official runtime: shakti-sdk demo build --runtime official",
         serial=facts.id,
-        reason="INSTALL_FAILED_NO_MATCHING_ABIS",
     )
 
 

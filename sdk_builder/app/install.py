@@ -164,9 +164,12 @@ def _install(
         try:
             app.install(phone, path, progress=step.progress)
         except InstallFailedError as error:
-            signed_by_another = before is not None and error.hint == app.OTHER_KEY
-            conflict = signer_conflict(phone, apk, inspect) if signed_by_another else None
-            raise conflict or error from error
+            if "UPDATE_INCOMPATIBLE" not in error.reason:
+                raise
+            conflict = signer_conflict(phone, apk, inspect)
+            if conflict is None:
+                raise
+            raise conflict from error
         step.result(f"Installed {apk.version_name} on {phone.serial}")
     return OnPhone(
         phone.serial,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,7 +122,7 @@ def build(
     }
     invocation.result(document, f"{built.path}: {apk_text(built.report)}")
     options = "" if runtime == RUNTIMES[0] else f" --runtime {runtime}"
-    options += "" if output == OUTPUT else f" -o {output}"
+    options += "" if output == OUTPUT else f" -o {shlex.quote(str(output))}"
     invocation.remark(f"\nNext: shakti-sdk demo install{options}")
 
 

@@ -243,7 +243,7 @@ class InstalledLibrary:
         if not there.is_file():
             return self.build_demo(wanted, steps).path
         if is_stale(there):
-            again = f"shakti-sdk demo build --runtime {options.runtime} --force -o {options.output}"
+            again = f"shakti-sdk demo build --runtime {options.runtime} --force"
             steps.warn(f"The app's sources are newer than {there}. To build it again: {again}")
         return there
 

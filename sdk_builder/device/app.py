@@ -30,15 +30,15 @@ RELEASES = {  # of Android, by API level
     **{26: "8.0", 27: "8.1", 28: "9", 29: "10", 30: "11", 31: "12", 32: "12L", 33: "13"},
     **{34: "14", 35: "15", 36: "16"},
 }
-OTHER_KEY = (
+_OTHER_KEY = (
     "An app of this name with another signature is installed. Uninstall it first (its data is "
     "lost): shakti-sdk demo uninstall"
 )
 # The first row whose word is in Android's reason counts.
 INSTALL_FIXES = (
-    ("UPDATE_INCOMPATIBLE", OTHER_KEY),
-    ("INCONSISTENT_CERTIFICATES", OTHER_KEY),
-    ("SHARED_USER_INCOMPATIBLE", OTHER_KEY),
+    ("UPDATE_INCOMPATIBLE", _OTHER_KEY),
+    ("INCONSISTENT_CERTIFICATES", _OTHER_KEY),
+    ("SHARED_USER_INCOMPATIBLE", _OTHER_KEY),
     ("VERSION_DOWNGRADE", "A newer version is installed. Uninstall it first: "
      "shakti-sdk demo uninstall"),
     ("INSUFFICIENT_STORAGE", "Free some space on the phone, then try again."),

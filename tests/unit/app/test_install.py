@@ -241,6 +241,12 @@ def test_android_16_runs_libraries_for_small_pages_with_a_warning(tmp_path):
     assert "compatibility mode" in warning
 
 
+def test_an_apk_without_native_libraries_runs_on_any_processor(tmp_path):
+    phone = make_phone(**{"ro.product.cpu.abilist": "x86_64"})
+    (done,) = put(tmp_path, phone, apk=replace(APK, abis=(), libraries=()))
+    assert done.error is None
+
+
 def test_only_the_libraries_of_the_phones_processor_count(tmp_path):
     both = (NATIVE, replace(SMALL_PAGES, abi="x86_64"))
     (done,) = put(tmp_path, make_phone(**LARGE_PAGES), apk=replace(APK, libraries=both))
