@@ -1,6 +1,6 @@
 package io.shakti.demo.bench
 
-import io.shakti.demo.bundle.toHex
+import io.shakti.demo.files.toHex
 import java.security.MessageDigest
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement

@@ -2,10 +2,10 @@ package io.shakti.demo.bench
 
 import io.shakti.demo.AppFailure
 import io.shakti.demo.bundle.BUNDLE_FILE_NAME
-import io.shakti.demo.bundle.JsonNode
-import io.shakti.demo.bundle.JsonRecord
-import io.shakti.demo.bundle.JsonRefused
-import io.shakti.demo.bundle.parseStrictJson
+import io.shakti.demo.files.JsonNode
+import io.shakti.demo.files.JsonRecord
+import io.shakti.demo.files.JsonRefused
+import io.shakti.demo.files.parseStrictObject
 import java.io.File
 import java.io.IOException
 import java.nio.ByteBuffer
@@ -72,7 +72,7 @@ fun attemptOf(text: String): Attempt? =
 
 private fun <T> planNode(text: String, read: (JsonNode) -> T): T =
     try {
-        read(JsonNode("plan", "", parseStrictJson(text), unknownRefused = true))
+        read(JsonNode(parseStrictObject(text.toByteArray()), unknownRefused = true))
     } catch (error: JsonRefused) {
         throw PlanRefused("the plan is not valid JSON: ${error.message}", error)
     } catch (error: AppFailure) {

@@ -2,7 +2,7 @@ package io.shakti.demo.bench
 
 import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.bundle.GoldenPrompt
-import io.shakti.demo.bundle.toHex
+import io.shakti.demo.files.toHex
 import io.shakti.demo.engine.ProgramLoader
 import io.shakti.demo.fakes.ScriptedLoader
 import io.shakti.demo.fakes.ScriptedProgram
