@@ -2,7 +2,7 @@ package io.shakti.demo.bench
 
 import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.bundle.MANIFEST_NAME
-import io.shakti.demo.bundle.toHex
+import io.shakti.demo.files.toHex
 import io.shakti.demo.engine.RuntimeInfo
 import java.io.File
 import java.security.SecureRandom
