@@ -1,23 +1,51 @@
 package io.shakti.demo
 
-import android.graphics.Bitmap
-import android.graphics.Canvas
-import org.junit.Assert.assertTrue
+import android.content.res.Configuration
+import io.shakti.demo.fakes.TestApp
+import io.shakti.demo.fakes.TestGraph
+import io.shakti.demo.settings.Settings
+import io.shakti.demo.settings.Theme
+import io.shakti.demo.ui.shell.NavBar
+import io.shakti.demo.ui.shell.Place
+import org.junit.Assert.assertEquals
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.annotation.Config
 
 @RunWith(RobolectricTestRunner::class)
+@Config(application = TestApp::class)
 class StartTest {
     @Test
-    fun started_app_draws_more_than_one_colour() {
-        val activity = Robolectric.buildActivity(MainActivity::class.java).setup().get()
-        val view = activity.window.decorView
-        val bitmap = Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888)
-        view.draw(Canvas(bitmap))
-        val pixels = IntArray(view.width * view.height)
-        bitmap.getPixels(pixels, 0, view.width, 0, 0, view.width, view.height)
-        assertTrue(pixels.distinct().size > 1)
+    fun place_shown_is_kept_when_the_activity_is_made_anew() {
+        val controller = Robolectric.buildActivity(MainActivity::class.java).setup()
+        controller.get().show(Place.SETTINGS)
+        controller.recreate()
+        assertEquals("Settings", selectedPlace(controller.get()))
     }
+
+    @Test
+    fun back_from_another_place_leads_to_chat() {
+        val activity = Robolectric.buildActivity(MainActivity::class.java).setup().get()
+        activity.show(Place.ABOUT)
+        @Suppress("DEPRECATION")
+        activity.onBackPressed()
+        assertEquals("Chat", selectedPlace(activity))
+    }
+
+    @Test
+    fun dark_theme_chosen_on_a_light_phone_draws_dark() {
+        val app = RuntimeEnvironment.getApplication() as TestApp
+        app.next = TestGraph().apply { settings.update { Settings(theme = Theme.DARK) } }
+        val activity = Robolectric.buildActivity(MainActivity::class.java).setup().get()
+        val night = activity.resources.configuration.uiMode and Configuration.UI_MODE_NIGHT_MASK
+        assertEquals(Configuration.UI_MODE_NIGHT_YES, night)
+        assertEquals(0xFF111416.toInt(), activity.getColor(R.color.ground))
+    }
+
+    private fun selectedPlace(activity: MainActivity): CharSequence? =
+        activity.window.decorView.descendants()
+            .first { it.isSelected && it.parent is NavBar }.contentDescription
 }

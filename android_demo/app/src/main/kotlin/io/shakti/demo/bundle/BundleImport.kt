@@ -209,7 +209,7 @@ internal class BundleImport(
 }
 
 /** Left to the phone, which needs some to go on. */
-private const val RESERVE_BYTES = 16L * 1024 * 1024
+internal const val RESERVE_BYTES = 16L * 1024 * 1024
 private const val MB = 1_000_000
 
 /** Throws AppFailure (STORAGE_FULL) where [sizeBytes] more do not fit in [folder]. */

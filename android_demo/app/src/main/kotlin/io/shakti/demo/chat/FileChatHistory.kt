@@ -75,6 +75,7 @@ class FileChatHistory(
         put("id", chat.id)
         put("changed_at_ms", chat.changedAtMs)
         put("bundle_name", chat.bundleName)
+        put("cut_short", chat.cutShort)
         putJsonArray("turns") {
             for (turn in chat.turns) {
                 addJsonObject {
@@ -92,6 +93,7 @@ class FileChatHistory(
             changedAtMs = this["changed_at_ms"].whole(Long.MIN_VALUE..Long.MAX_VALUE),
             bundleName = this["bundle_name"].text(),
             turns = this["turns"].list().map { it.turn() },
+            cutShort = nullable("cut_short")?.bool() ?: false,
         )
     }
 

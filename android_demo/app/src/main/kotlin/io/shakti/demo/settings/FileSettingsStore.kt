@@ -28,8 +28,7 @@ class FileSettingsStore(
 
     override val settings: StateFlow<Settings> get() = state
 
-    /** Why the last change will be gone with the process; null where it was written. */
-    val unsaved: StateFlow<AppFailure?> get() = unsavedState
+    override val unsaved: StateFlow<AppFailure?> get() = unsavedState
 
     /** The change holds in any case; one that cannot be written is told by [unsaved]. */
     @Synchronized

@@ -1,5 +1,7 @@
 package io.shakti.demo.settings
 
+import io.shakti.demo.AppFailure
+import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.StateFlow
 
 enum class Theme { SYSTEM, LIGHT, DARK }
@@ -20,5 +22,10 @@ data class Settings(
 interface SettingsStore {
     val settings: StateFlow<Settings>
 
+    /** Why the last change will be gone with the process; null where it was written. */
+    val unsaved: StateFlow<AppFailure?> get() = NOTHING_UNSAVED
+
     fun update(change: (Settings) -> Settings)
 }
+
+private val NOTHING_UNSAVED = MutableStateFlow<AppFailure?>(null)
