@@ -6,6 +6,7 @@ import io.shakti.demo.bench.BenchOutcome
 import io.shakti.demo.bench.BenchProgress
 import io.shakti.demo.bench.InAppBench
 import io.shakti.demo.bundle.Bundle
+import io.shakti.demo.chat.ChatHistory
 import java.util.concurrent.Executors
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
@@ -16,15 +17,16 @@ class TestGraph(
     override val engine: ScriptedEngine = ScriptedEngine(),
     override val bundles: FakeBundleStore = FakeBundleStore(FakeBundleStore.ready()),
     override val checker: FakeChecker = FakeChecker(),
-    override val chats: io.shakti.demo.chat.ChatHistory = MemoryChats(),
+    override val chats: ChatHistory = MemoryChats(),
     override val settings: MemorySettings = MemorySettings(),
     override val bench: InAppBench = NoBench,
     override val io: CoroutineDispatcher = Dispatchers.IO,
-) : AppGraph {
-    override val engineThread: CoroutineDispatcher =
-        Executors.newSingleThreadExecutor { Thread(it, "engine").apply { isDaemon = true } }
-            .asCoroutineDispatcher()
-}
+    override val engineThread: CoroutineDispatcher = engineThread(),
+) : AppGraph
+
+private fun engineThread() =
+    Executors.newSingleThreadExecutor { Thread(it, "engine").apply { isDaemon = true } }
+        .asCoroutineDispatcher()
 
 /** A benchmark of no cases. */
 object NoBench : InAppBench {
