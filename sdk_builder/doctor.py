@@ -35,6 +35,7 @@ PACKAGES = (
     "gguf",
     "jinja2",
     "matplotlib",
+    "maven-artifact",
     "numpy",
     "psutil",
     "pydantic",
@@ -43,6 +44,7 @@ PACKAGES = (
     "safetensors",
     "tokenizers",
 )
+PACKAGES_PYTHON_3_10 = (*PACKAGES, "tomli")
 
 TORCH_PROBE = "import torch; print(torch.__version__, torch.get_num_threads(), 'threads')"
 RUNTIME_PROBE = """
@@ -60,7 +62,7 @@ def examine(*, network: bool = False, folder: Path | None = None) -> list[Findin
     """Look at everything; `folder` (default: the current one) is where bundles will go."""
     findings = [python_finding(sys.version_info[:2])]
     findings += [package_finding(name, pin) for name, pin in pins().items()]
-    findings += [package_finding(name) for name in PACKAGES]
+    findings += [package_finding(name) for name in packages()]
     findings.append(probe("torch loads", TORCH_PROBE))
     findings.append(probe("ExecuTorch runtime loads", RUNTIME_PROBE))
     where = folder or Path.cwd()
@@ -74,6 +76,11 @@ def examine(*, network: bool = False, folder: Path | None = None) -> list[Findin
 def pins() -> dict[str, str]:
     """The pinned packages of this Python."""
     return PINS if sys.version_info >= (3, 11) else PINS_PYTHON_3_10
+
+
+def packages() -> tuple[str, ...]:
+    """The other packages that this Python needs."""
+    return PACKAGES if sys.version_info >= (3, 11) else PACKAGES_PYTHON_3_10
 
 
 def python_finding(version: Sequence[int]) -> Finding:

@@ -77,6 +77,15 @@ class ArtifactStore:
         sha256 = artifact.sha256 or self._recorded(artifact.coordinate)
         return sha256 is not None and is_intact(self.path(artifact.coordinate), sha256)
 
+    def unpinned(self, artifact: Artifact) -> str:
+        """A sentence about a file that the lock cannot name; empty where it does."""
+        if artifact.sha256 is not None:
+            return ""
+        return (
+            f"{artifact.coordinate} is not pinned by this version of shakti-sdk: what came first, "
+            f"with the SHA-256 {self._recorded(artifact.coordinate)}, is what later builds want"
+        )
+
     def bring(self, artifacts: Iterable[Artifact], step: Step) -> list[Path]:
         """The paths of the files, downloaded where they are missing.
 
@@ -140,8 +149,10 @@ def _offset(step: Step, before: int, total: int) -> Progress:
 
 
 def _missing(coordinate: Coordinate, repositories: Sequence[str]) -> ArtifactMissingError:
-    asked = f"Maven's default repository and {len(repositories)} more" if repositories else (
-        "Maven's default repository"
+    asked = (
+        f"Maven's default repository and {len(repositories)} more"
+        if repositories
+        else ("Maven's default repository")
     )
     message = f"{coordinate} was not found in {asked}."
     if coordinate.group.startswith(GOOGLES):

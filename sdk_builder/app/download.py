@@ -60,9 +60,7 @@ def open_url(url: str, first_byte: int) -> tuple[int, Response]:
     return response.status or 200, response  # a file: address has no status
 
 
-def download(
-    wanted: Wanted, target: Path, progress: Progress, *, opener: Open = open_url
-) -> str:
+def download(wanted: Wanted, target: Path, progress: Progress, *, opener: Open = open_url) -> str:
     """Bring a file to `target` and return its SHA-256.
 
     What came before the connection broke is kept in `target` + ".part" and gone on with, now or
@@ -131,6 +129,8 @@ def _attempt(wanted: Wanted, part: Path, progress: Progress, opener: Open) -> bo
     except urllib.error.HTTPError:
         raise
     except OSError as error:  # URLError is one
+        if isinstance(getattr(error, "reason", error), FileNotFoundError):  # of a file: address
+            raise NotThereError("no such file") from error
         raise _ConnectionBrokenError(str(getattr(error, "reason", error)) or repr(error)) from error
     with closing(response):
         if status != 206 or not _continues(response, have):

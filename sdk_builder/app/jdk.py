@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,8 +16,8 @@ from sdk_builder.process import Completed, run
 
 OLDEST, NEWEST = 17, 25
 HINT = (
-    f"Install a JDK {OLDEST} to {NEWEST} (on Debian and Ubuntu: apt install openjdk-17-jdk-headless; "
-    "on macOS: brew install openjdk@21), or set JAVA_HOME to one."
+    f"Install a JDK {OLDEST} to {NEWEST} (on Debian and Ubuntu: apt install "
+    "openjdk-17-jdk-headless; on macOS: brew install openjdk@21), or set JAVA_HOME to one."
 )
 # Short runs: the fast compiler alone, and the collector that needs no threads.
 QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -95,7 +95,7 @@ def run_java(
     heap: str = "1500m",
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    error: type[ShaktiError] = ToolchainError,
+    error: Callable[[str, str], ShaktiError] = ToolchainError,
     check: bool = True,
 ) -> Completed:
     """Run a class or source file in a JVM; `arguments` begin with its options.

@@ -42,7 +42,10 @@ def main() -> int:
     artifacts: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="shakti-relock-") as scratch:
         for name, aliases in table["bundles"].items():
-            together = [*aliases, *(a for b in CLASS_PATHS.get(name, ()) for a in table["bundles"][b])]
+            together = [
+                *aliases,
+                *(a for b in CLASS_PATHS.get(name, ()) for a in table["bundles"][b]),
+            ]
             roots = [_coordinate(modules[alias], alias) for alias in together]
             files = _resolve(roots, Path(scratch) / name, transitive=name in CLASS_PATHS)
             bundles[name] = [str(coordinate) for coordinate in files]

@@ -62,7 +62,7 @@ class Runtime:
     """What an app with this runtime is made of.
 
     jars: classes; libraries: path of each native library by ABI and file name; rules: shrinker
-    rules that the runtime itself brings.
+    rules that the runtime itself brings; remarks: sentences about where it came from.
     """
 
     flavour: Flavour
@@ -70,6 +70,7 @@ class Runtime:
     jars: tuple[Path, ...]
     libraries: Mapping[str, Mapping[str, Path]]
     rules: tuple[Path, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def flavour_named(name: str) -> Flavour:
@@ -106,12 +107,11 @@ def resolve_runtime(
         tuple(jar for part in parts for jar in sorted(part.glob("*.jar"))),
         libraries,
         tuple(rules for part in parts for rules in sorted(part.glob("proguard.txt"))),
+        tuple(filter(None, map(store.unpinned, catalog.bundle(f"runtime-{name}")))),
     )
 
 
-def _archives(
-    flavour: Flavour, catalog: Catalog, store: ArtifactStore, step: Step
-) -> list[Path]:
+def _archives(flavour: Flavour, catalog: Catalog, store: ArtifactStore, step: Step) -> list[Path]:
     try:
         return store.bring(catalog.bundle(f"runtime-{flavour.name}"), step)
     except ArtifactMissingError as error:
@@ -134,7 +134,7 @@ def _unpacked(archive: Path, cache: Path) -> Path:
                     parts = name.split("/")
                     if name in ("classes.jar", "proguard.txt"):
                         _write(target / name, aar.read(name))
-                    elif len(parts) == 3 and parts[0] == "jni" and parts[1] in ABIS:
+                    elif name.endswith(".so") and parts[0] == "jni" and parts[1] in ABIS:
                         _write(target / "jni" / parts[1] / parts[2], aar.read(name))
         except zipfile.BadZipFile as error:
             raise ToolchainError(f"{archive.name} is no Android library: {error}.") from error
@@ -189,6 +189,4 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _libraries(parts: Sequence[Path], abi: str) -> dict[str, Path]:
-    return {
-        path.name: path for part in parts for path in sorted((part / "jni" / abi).glob("*.so"))
-    }
+    return {path.name: path for part in parts for path in sorted((part / "jni" / abi).glob("*.so"))}

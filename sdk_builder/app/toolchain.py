@@ -85,8 +85,10 @@ def find_android_sdk(compile_sdk: int) -> AndroidSdk | None:
     tools = _newest(folder / "build-tools", r"(\d+)\.[\d.]+$", OLDEST_BUILD_TOOLS)
     platform = _newest(folder / "platforms", r"android-(\d+)$", compile_sdk)
     if tools is None or platform is None:
-        what = f"build-tools {OLDEST_BUILD_TOOLS} or newer" if tools is None else (
-            f"the platform {compile_sdk} or newer"
+        what = (
+            f"build-tools {OLDEST_BUILD_TOOLS} or newer"
+            if tools is None
+            else (f"the platform {compile_sdk} or newer")
         )
         raise ToolchainError(
             f"The Android SDK in {home} has not {what}.",
@@ -195,10 +197,8 @@ def _cache_findings(catalog: Catalog) -> list[Finding]:
 
 def _npm_finding(catalog: Catalog) -> Finding:
     version = catalog.versions["react-native-executorch"]
-    if (app_cache() / "runtimes").glob(f"react-native-executorch-{version}-*"):
-        found = next((app_cache() / "runtimes").glob(f"react-native-executorch-{version}-*"), None)
-        if found:
-            return Finding("npm", "ok", "not needed: the community runtime is in the cache")
+    if any((app_cache() / "runtimes").glob(f"react-native-executorch-{version}-*")):
+        return Finding("npm", "ok", "not needed: the community runtime is in the cache")
     path = npm.find_npm()
     if path:
         return Finding("npm", "ok", f"{path} (for --runtime community)")

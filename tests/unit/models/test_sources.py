@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sdk_builder.cache import cache_dir
 from sdk_builder.models import sources
 from sdk_builder.models.sources import SOURCES, Source, cached_path, find_source, known_names
 
@@ -51,9 +52,9 @@ def test_cache_is_below_home_unless_the_environment_says_otherwise(
 ) -> None:
     monkeypatch.delenv("SHAKTI_CACHE", raising=False)
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert sources.cache_dir() == tmp_path / ".cache" / "shakti-sdk"
+    assert cache_dir() == tmp_path / ".cache" / "shakti-sdk"
     monkeypatch.setenv("SHAKTI_CACHE", "~/elsewhere")
-    assert sources.cache_dir() == Path("~/elsewhere").expanduser()
+    assert cache_dir() == Path("~/elsewhere").expanduser()
 
 
 def test_file_in_the_cache_is_hashed_once(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import android.content.ComponentCallbacks2
 import io.shakti.demo.chat.AnswerKeeper
 import io.shakti.demo.chat.ChatArchive
 import io.shakti.demo.chat.ChatSession
+import io.shakti.demo.ui.EngineUse
 import kotlinx.coroutines.MainScope
 
 /** Makes the app's parts once, for every screen and service. */
@@ -16,6 +17,7 @@ open class ShaktiApp : Application() {
 
     /** The open conversation; an answer goes on in it whatever becomes of the Activity. */
     val chat: ChatSession by lazyChat
+    val engineUse: EngineUse by lazy { EngineUse(chat.answering, scope, chat::release) }
     val keeper: AnswerKeeper by lazy { AnswerKeeper(this, ::chat) }
 
     override fun onCreate() {
@@ -23,7 +25,8 @@ open class ShaktiApp : Application() {
         registerActivityLifecycleCallbacks(keeper)
     }
 
-    protected open fun makeGraph(): AppGraph = error("the app's parts are not joined yet")
+    /** The parts that this app is made of. */
+    protected open fun makeGraph(): AppGraph = AndroidGraph(this)
 
     override fun onTrimMemory(level: Int) {
         super.onTrimMemory(level)

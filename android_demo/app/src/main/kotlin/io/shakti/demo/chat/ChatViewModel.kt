@@ -1,17 +1,17 @@
 package io.shakti.demo.chat
 
 import io.shakti.demo.engine.Role
+import io.shakti.demo.ui.EngineUser
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.delay
-import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.SharingStarted
 import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.collectLatest
 import kotlinx.coroutines.flow.combine
 import kotlinx.coroutines.flow.distinctUntilChanged
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.stateIn
-import kotlinx.coroutines.flow.transformLatest
 import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
 
@@ -20,9 +20,13 @@ data class ChatScreenState(
     val chat: ChatState,
     val draft: Draft = Draft(),
     val history: History = History(),
+    /** Who has the engine, so that no question can be asked now; null for the chat itself or nobody. */
+    val otherUser: EngineUser? = null,
     /** A long answer is under way, and Android would not let the app tell when it is there. */
     val offersNotifications: Boolean = false,
-)
+) {
+    val canAsk: Boolean get() = chat.canAsk && otherUser == null
+}
 
 /** What is typed but not asked; [replaces] is the index of the question that it will take the place of. */
 data class Draft(val text: String = "", val replaces: Int? = null) {
@@ -39,35 +43,52 @@ data class History(
 /** What survives the process: the chat itself is on the disk. */
 data class ChatSnapshot(val chatId: String, val draft: Draft, val isHistoryOpen: Boolean)
 
-/** The chat screen's state and what can be done there. [mayOffer]: notifications could be allowed. */
+/**
+ * The chat screen's state and what can be done there.
+ *
+ * [engineUser] is who has the engine now; [mayOffer] tells whether notifications could be allowed.
+ */
 class ChatViewModel(
     private val session: ChatSession,
     private val archive: ChatArchive,
     private val scope: CoroutineScope,
+    private val engineUser: StateFlow<EngineUser?>,
     private val mayOffer: () -> Boolean,
 ) {
     private val drafts = MutableStateFlow<Map<String, Draft>>(emptyMap())
     private val history = MutableStateFlow(History())
-    private val refused = MutableStateFlow(false)
 
     private val chat get() = session.state.value.facts.conversation
 
+    private val offers = MutableStateFlow(false)
+
     val state: StateFlow<ChatScreenState> =
-        combine(session.state.atMostEvery(DRAW_EVERY_MS), drafts, history, offers(), ::joined)
-            .stateIn(
-                scope,
-                SharingStarted.Eagerly,
-                joined(session.state.value, drafts.value, history.value, false),
-            )
+        combine(
+            session.state.atMostEvery(DRAW_EVERY_MS),
+            drafts,
+            history,
+            offers,
+            engineUser,
+            ::joined,
+        ).stateIn(
+            scope,
+            SharingStarted.Eagerly,
+            joined(session.state.value, drafts.value, history.value, false, engineUser.value),
+        )
 
     private fun joined(
         chat: ChatState,
         drafts: Map<String, Draft>,
         history: History,
         offers: Boolean,
-    ) = ChatScreenState(chat, drafts[chat.facts.conversation.id] ?: Draft(), history, offers)
+        user: EngineUser?,
+    ): ChatScreenState {
+        val draft = drafts[chat.facts.conversation.id] ?: Draft()
+        return ChatScreenState(chat, draft, history, user.takeIf { it != EngineUser.CHAT }, offers)
+    }
 
     init {
+        scope.launch { offer() }
         scope.launch {
             session.state
                 .map { it.facts.conversation.id to it.isBusy }
@@ -76,15 +97,12 @@ class ChatViewModel(
         }
     }
 
-    /** True after an answer has taken [LONG_MS], until the answer's end or a decision. */
-    private fun offers(): Flow<Boolean> {
-        val long = session.answering.transformLatest { isAnswering ->
-            emit(false)
-            if (!isAnswering) return@transformLatest
-            delay(LONG_MS)
-            emit(mayOffer())
-        }
-        return combine(long, refused) { isLong, isRefused -> isLong && !isRefused }
+    /** After an answer has taken [LONG_MS] notifications are offered, until its end or a decision. */
+    private suspend fun offer() = session.answering.collectLatest { isAnswering ->
+        offers.value = false
+        if (!isAnswering) return@collectLatest
+        delay(LONG_MS)
+        offers.value = mayOffer()
     }
 
     /** The screen came in sight: models may have come or gone meanwhile. */
@@ -97,7 +115,7 @@ class ChatViewModel(
     /** Asks what is typed. */
     fun send() {
         val draft = drafts.value[chat.id] ?: return
-        if (!draft.canSend || !session.state.value.canAsk) return
+        if (!draft.canSend || !state.value.canAsk || !session.state.value.canAsk) return
         drafts.update { it - chat.id }
         session.ask(draft.text.trim(), draft.replaces?.takeIf { it in chat.turns.indices })
     }
@@ -156,7 +174,7 @@ class ChatViewModel(
 
     /** The person decided about notifications. */
     fun notificationsDecided() {
-        refused.value = true
+        offers.value = false
     }
 
     private suspend fun reloadHistory() {

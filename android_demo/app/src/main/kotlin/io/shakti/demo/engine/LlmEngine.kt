@@ -37,7 +37,10 @@ interface LlmSession : Closeable {
      */
     fun answer(turns: List<Turn>, options: ChatOptions, listener: AnswerListener): Answer
 
-    /** Ends the running answer within one token or one prefill chunk; from any thread. */
+    /**
+     * Ends the running answer within one token or one prefill chunk; from any thread. Does nothing
+     * to a later one: who stops before `answer` has begun stops again at its first `onPrefill`.
+     */
     fun stop()
 
     override fun close()
@@ -63,7 +66,10 @@ data class ChatOptions(
 
 /** Called on the worker thread. */
 interface AnswerListener {
-    /** [done] of [total] prompt tokens are in the cache, the reused ones included. */
+    /**
+     * [done] of [total] prompt tokens are in the cache, the reused ones included. Called before the
+     * first chunk and after each.
+     */
     fun onPrefill(done: Int, total: Int)
 
     /** A piece of the answer: whole characters, maybe several tokens' worth. */

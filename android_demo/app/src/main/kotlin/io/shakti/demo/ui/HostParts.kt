@@ -18,10 +18,7 @@ import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.update
 
 /** Who has the engine; the same for all screens. */
-fun ScreenHost.engineUse(): EngineUse {
-    val chat = (activity.application as ShaktiApp).chat
-    return retained("engine use") { scope -> EngineUse(chat.answering, scope, chat::release) }
-}
+fun ScreenHost.engineUse(): EngineUse = (activity.application as ShaktiApp).engineUse
 
 /** That bundles may have come or gone, for whoever shows something of the one in use. */
 class BundleChanges {

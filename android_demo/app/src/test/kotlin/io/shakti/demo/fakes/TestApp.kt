@@ -2,10 +2,7 @@ package io.shakti.demo.fakes
 
 import io.shakti.demo.AppGraph
 import io.shakti.demo.ShaktiApp
-import io.shakti.demo.bench.BenchOutcome
-import io.shakti.demo.bench.BenchProgress
 import io.shakti.demo.bench.InAppBench
-import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.chat.ChatHistory
 import java.util.concurrent.Executors
 import kotlinx.coroutines.CoroutineDispatcher
@@ -19,7 +16,7 @@ class TestGraph(
     override val checker: FakeChecker = FakeChecker(),
     override val chats: ChatHistory = MemoryChats(),
     override val settings: MemorySettings = MemorySettings(),
-    override val bench: InAppBench = NoBench,
+    override val bench: InAppBench = ScriptedBench(),
     override val io: CoroutineDispatcher = Dispatchers.IO,
     override val engineThread: CoroutineDispatcher = engineThread(),
 ) : AppGraph
@@ -27,17 +24,6 @@ class TestGraph(
 private fun engineThread() =
     Executors.newSingleThreadExecutor { Thread(it, "engine").apply { isDaemon = true } }
         .asCoroutineDispatcher()
-
-/** A benchmark of no cases. */
-object NoBench : InAppBench {
-    override fun run(
-        bundle: Bundle,
-        quick: Boolean,
-        progress: (BenchProgress) -> Unit,
-        cancelled: () -> Boolean,
-    ): BenchOutcome? =
-        if (cancelled()) null else BenchOutcome(emptyList(), null, true, emptyList(), "")
-}
 
 /** The application as tests run it: all real but the graph, which a test may give beforehand. */
 class TestApp : ShaktiApp() {

@@ -12,6 +12,7 @@ import io.shakti.demo.chat.ChatFacts
 import io.shakti.demo.chat.ChatScreenState
 import io.shakti.demo.chat.ChatState
 import io.shakti.demo.chat.ModelFacts
+import io.shakti.demo.ui.EngineUser
 import io.shakti.demo.ui.WayOn
 import io.shakti.demo.ui.design.Banner
 import io.shakti.demo.ui.design.BannerAction
@@ -104,12 +105,18 @@ class ChatView(context: Context, private val actions: ChatActions) : LinearLayou
         bar.setSubtitle(subtitleOf(state.chat))
         start.visibility = if (state.isBlank) View.VISIBLE else View.GONE
         conversation.visibility = if (state.isBlank) View.GONE else View.VISIBLE
-        if (state.isBlank) start.show(hasModel = state.chat !is ChatState.NoModel)
+        if (state.isBlank) start.show(startOf(state.chat))
         conversation.show(messagesOf(state.chat))
         status.show(facts)
         composer.show(state)
         showBanner(state)
         live.show(state.chat)
+    }
+
+    private fun startOf(chat: ChatState): Start = when (chat) {
+        is ChatState.NoModel -> Start.NO_MODEL
+        is ChatState.BrokenModel -> Start.INVITATION
+        else -> Start.IDEAS
     }
 
     private fun titleOf(facts: ChatFacts): CharSequence {
@@ -139,6 +146,8 @@ class ChatView(context: Context, private val actions: ChatActions) : LinearLayou
                 context.getString(R.string.no_model),
                 actions = listOf(way(WayOn.CHOOSE_MODEL)),
             )
+            state.otherUser != null ->
+                banner.show(BannerKind.INFO, context.getString(busyWords(state.otherUser)))
             state.offersNotifications -> banner.show(
                 BannerKind.INFO,
                 context.getString(R.string.offer_notifications),
@@ -151,6 +160,12 @@ class ChatView(context: Context, private val actions: ChatActions) : LinearLayou
                 banner.show(BannerKind.INFO, context.getString(R.string.put_away))
             else -> banner.hide()
         }
+    }
+
+    private fun busyWords(user: EngineUser) = when (user) {
+        EngineUser.CHECK -> R.string.chat_busy_check
+        EngineUser.BENCHMARK -> R.string.chat_busy_benchmark
+        EngineUser.CHAT -> R.string.reading
     }
 
     private fun showFailure(failure: AppFailure, mayRetry: Boolean = true) {

@@ -69,7 +69,7 @@ class Composer(context: Context, private val actions: ChatActions) : LinearLayou
         } else {
             button.show(R.drawable.ic_send, context.getString(R.string.send))
             button.setOnClickListener { actions.send() }
-            button.isEnabled = state.draft.canSend && state.chat.canAsk
+            button.isEnabled = state.draft.canSend && state.canAsk
         }
     }
 

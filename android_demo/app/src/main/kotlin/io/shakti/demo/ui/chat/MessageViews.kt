@@ -136,6 +136,9 @@ class AnswerView(context: Context, private val actions: ChatActions) : LinearLay
         val mayGoOn = answer.isLast && answer.ending.canGoOn
         ways.visibility = if (mayGoOn) View.VISIBLE else View.GONE
         goOn.visibility = if (answer.text.isEmpty()) View.GONE else View.VISIBLE
+        // Words without a ground begin where the text does.
+        val shift = if (answer.text.isEmpty()) -dimen(R.dimen.space_m) else 0
+        (ways.layoutParams as LayoutParams).marginStart = shift
         copy.visibility = if (answer.text.isEmpty()) View.GONE else View.VISIBLE
         retry.visibility = if (answer.isLast && !mayGoOn) View.VISIBLE else View.GONE
         val hasTools = !answer.isLive && (copy.visibility == VISIBLE || retry.visibility == VISIBLE)

@@ -17,13 +17,24 @@ import io.shakti.demo.ui.design.add
 import io.shakti.demo.ui.design.column
 import io.shakti.demo.ui.design.pad
 
+/** What an empty chat shows. */
+enum class Start {
+    NO_MODEL,
+
+    /** Who answers, and that it is private. */
+    INVITATION,
+
+    /** That, and what could be asked. */
+    IDEAS,
+}
+
 /** A chat in which nothing was said yet: what to do first. */
 class StartView(context: Context, private val actions: ChatActions) : ScrollView(context) {
     private val column: LinearLayout = context.column {
         gravity = Gravity.CENTER
         pad(R.dimen.screen_margin, R.dimen.space_l)
     }
-    private var hasModel: Boolean? = null
+    private var shown: Start? = null
 
     init {
         isFillViewport = true
@@ -31,11 +42,11 @@ class StartView(context: Context, private val actions: ChatActions) : ScrollView
         addView(frame, MATCH, WRAP)
     }
 
-    fun show(hasModel: Boolean) {
-        if (this.hasModel == hasModel) return
-        this.hasModel = hasModel
+    fun show(start: Start) {
+        if (shown == start) return
+        shown = start
         column.removeAllViews()
-        if (hasModel) column.add(invitation()) else column.add(noModel())
+        column.add(if (start == Start.NO_MODEL) noModel() else invitation(start == Start.IDEAS))
     }
 
     private fun noModel() = EmptyState(
@@ -46,9 +57,10 @@ class StartView(context: Context, private val actions: ChatActions) : ScrollView
         BannerAction(context.getString(R.string.way_models)) { actions.go(WayOn.CHOOSE_MODEL) },
     )
 
-    private fun invitation() = context.column {
+    private fun invitation(withIdeas: Boolean) = context.column {
         val title = context.getString(R.string.start_title)
         add(EmptyState(context, R.drawable.ic_spark, title, context.getString(R.string.start_text)))
+        if (!withIdeas) return@column
         for (idea in listOf(R.string.idea_1, R.string.idea_2, R.string.idea_3)) {
             val words = context.getString(idea)
             val button = ActionButton(context, words, ButtonStyle.TONAL) { actions.type(words) }

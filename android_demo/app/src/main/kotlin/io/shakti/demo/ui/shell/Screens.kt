@@ -21,7 +21,7 @@ private fun chat(host: ScreenHost): Screen {
     val app = host.activity.application as ShaktiApp
     val permission = NotificationPermission(app)
     val model = host.retained("chat") { scope ->
-        ChatViewModel(app.chat, app.archive, scope, permission::mayAsk)
+        ChatViewModel(app.chat, app.archive, scope, app.engineUse.user, permission::mayAsk)
     }
     return ChatScreen(host, model)
 }

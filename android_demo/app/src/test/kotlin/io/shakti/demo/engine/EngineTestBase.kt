@@ -1,0 +1,90 @@
+package io.shakti.demo.engine
+
+import io.shakti.demo.bundle.Bundle
+import io.shakti.demo.fakes.ByteTokenizer
+import io.shakti.demo.fakes.ScriptedLoader
+import io.shakti.demo.fakes.ScriptedProgram
+import org.junit.After
+import java.io.File
+
+/** A listener that keeps what it heard. [onStep] runs on every call, say to stop the session. */
+internal class Heard(private val onStep: (Heard) -> Unit = {}) : AnswerListener {
+    val prefill = ArrayList<Pair<Int, Int>>()
+    val pieces = ArrayList<String>()
+    val stats = ArrayList<AnswerStats>()
+
+    override fun onPrefill(done: Int, total: Int) {
+        prefill += done to total
+        onStep(this)
+    }
+
+    override fun onText(piece: String, stats: AnswerStats) {
+        pieces += piece
+        this.stats += stats
+        onStep(this)
+    }
+}
+
+internal fun user(text: String) = Turn(Role.USER, text)
+
+internal fun assistant(text: String) = Turn(Role.ASSISTANT, text)
+
+/** Sessions of the real engine on scripted programs; files of the right size, without a content. */
+internal abstract class EngineTestBase {
+    private val folder = createTempDir()
+
+    @After
+    fun deleteFolder() {
+        folder.deleteRecursively()
+    }
+
+    protected fun bundleFiles(bundle: Bundle): Bundle {
+        val placed = bundle.copy(folder = folder)
+        java.io.RandomAccessFile(placed.programFile, "rw").use {
+            it.setLength(placed.manifest.program.sizeBytes)
+        }
+        return placed
+    }
+
+    protected fun open(
+        bundle: Bundle,
+        program: ScriptedProgram,
+        nowNs: () -> Long = System::nanoTime,
+    ): LlmSession =
+        RuntimeEngine(ScriptedLoader { program }, nowNs) { ByteTokenizer() }.open(bundleFiles(bundle))
+
+    private fun createTempDir(): File =
+        java.nio.file.Files.createTempDirectory("engine").toFile()
+
+    companion object {
+        val tokenizer = ByteTokenizer()
+
+        /**
+         * Answers every question with [answer] of the question's text, byte by byte, and then ends.
+         * It finds the question in its cache, as a model would.
+         */
+        fun replying(
+            contextLength: Int = 256,
+            maxChunk: Int = 16,
+            answer: (question: String) -> String,
+        ) = ScriptedProgram.sure(contextLength = contextLength, maxChunk = maxChunk) { ids ->
+            val text = tokenizer.decode(ids.toIntArray(), skipSpecial = false)
+            val question = text.substringAfterLast(USER).substringBefore(END)
+            val bytes = answer(question).toByteArray()
+            // Counted in bytes, for the answer may stand in the middle of a character. Within a
+            // prompt nothing follows that anyone reads.
+            val said = ids.size - (endOfLast(ids, ASSISTANT) ?: ids.size)
+            if (said < bytes.size) bytes[said].toInt() and 0xff else ByteTokenizer.END
+        }
+
+        private fun endOfLast(ids: List<Int>, text: String): Int? {
+            val row = tokenizer.encode(text).toList()
+            val ends = (ids.size downTo row.size)
+            return ends.firstOrNull { ids.subList(it - row.size, it) == row }
+        }
+
+        const val USER = "<|start|>user\n"
+        const val ASSISTANT = "<|start|>assistant\n"
+        const val END = "<|end|>"
+    }
+}

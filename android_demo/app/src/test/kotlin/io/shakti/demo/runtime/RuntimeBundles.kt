@@ -1,0 +1,20 @@
+package io.shakti.demo.runtime
+
+import io.shakti.demo.bundle.Bundle
+import io.shakti.demo.bundle.MANIFEST_NAME
+import io.shakti.demo.bundle.ManifestParser
+import java.io.File
+
+/** The bundles of SmolLM2 that the tests run on Android's library. */
+internal object RuntimeBundles {
+    /** int4 weights, int8 activations. */
+    val q4: Bundle by lazy { read("shakti.bundle.q4") }
+
+    /** fp32. */
+    val none: Bundle by lazy { read("shakti.bundle.none") }
+
+    private fun read(property: String): Bundle {
+        val folder = File(checkNotNull(System.getProperty(property)) { "-D$property: a bundle's folder" })
+        return Bundle(folder, ManifestParser.parse(File(folder, MANIFEST_NAME).readBytes()))
+    }
+}

@@ -1,0 +1,87 @@
+"""What the JUnit tests are given from outside, as Java system properties.
+
+Only what a selected class asks for in its source is made: a bundle takes a minute the first time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import sdk_builder
+from sdk_builder.app.keep import made_folder
+from sdk_builder.app.toolchain import app_cache
+from sdk_builder.log import Steps
+from sdk_builder.process import run
+
+ROOT = Path(__file__).parents[2]
+BUNDLES_VARIABLE = "SHAKTI_TEST_BUNDLES"  # a folder with smollm2-q4 and smollm2-none
+_EXPORT_TIMEOUT_S = 900.0
+_EXPORTERS = ("models", "quantization", "lowering", "bundle", "pipeline", "verify", "runtime")
+
+
+def properties_for(sources: Iterable[str], steps: Steps) -> dict[str, str]:
+    """The properties that any of these source texts names. Raises ShaktiError."""
+    text = "\n".join(sources)
+    return {name: str(make(steps)) for name, make in PROPERTIES.items() if f'"{name}' in text}
+
+
+def _bundle(scheme: str) -> Callable[[Steps], Path]:
+    def make(steps: Steps) -> Path:
+        given = os.environ.get(BUNDLES_VARIABLE)
+        if given:
+            return Path(given).expanduser() / f"smollm2-{scheme}"
+        return made_folder(
+            app_cache() / "tests" / f"bundle-{scheme}-{_exporters_key()}",
+            lambda target: _export(scheme, target, steps),
+        )
+
+    return make
+
+
+def _export(scheme: str, target: Path, steps: Steps) -> None:
+    """SmolLM2 as a bundle, by the real command."""
+    bundle = target / "bundle"
+    with steps.step(f"SmolLM2 exported as {scheme}"):
+        run(
+            [
+                *(sys.executable, "-m", "sdk_builder", "export", "smollm2-135m"),
+                *("--quant", scheme, "-o", str(bundle)),
+            ],
+            cwd=ROOT,
+            timeout_s=_EXPORT_TIMEOUT_S,
+            what="exporting SmolLM2 for the app's tests",
+        )
+    for file in bundle.iterdir():
+        file.rename(target / file.name)
+    bundle.rmdir()
+
+
+def _exporters_key() -> str:
+    digest = hashlib.sha256(sdk_builder.__version__.encode())
+    for room in _EXPORTERS:
+        for path in sorted((ROOT / "sdk_builder" / room).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _folder(path: Path) -> Callable[[Steps], Path]:
+    return lambda steps: path
+
+
+def _screenshots(steps: Steps) -> Path:
+    folder = ROOT / "build" / "app-screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+PROPERTIES: Mapping[str, Callable[[Steps], Path]] = {
+    "shakti.bundle.q4": _bundle("q4"),
+    "shakti.bundle.none": _bundle("none"),
+    "shakti.fixtures": _folder(ROOT / "tests" / "fixtures"),
+    "shakti.golden": _folder(ROOT / "docs" / "app"),
+    "shakti.screenshots": _screenshots,
+}
