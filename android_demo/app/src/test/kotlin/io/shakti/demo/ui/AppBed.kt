@@ -17,7 +17,7 @@ import org.robolectric.android.controller.ActivityController
 
 /** The whole app over [graph], opened at [place]; its workers are threads of their own. */
 class AppBed(val graph: TestGraph, private val place: Place) {
-    private val app = (RuntimeEnvironment.getApplication() as TestApp).apply { next = graph }
+    private val app = (RuntimeEnvironment.getApplication() as TestApp).also { it.next = graph }
     private var controller: ActivityController<MainActivity> =
         Robolectric.buildActivity(MainActivity::class.java).setup()
 
@@ -52,7 +52,7 @@ class AppBed(val graph: TestGraph, private val place: Place) {
     /** Taps what has this text or description. */
     fun tap(words: String) {
         until("something called \"$words\"") { named(words) }
-        root.called(words).performClick()
+        root.called(words).touched().performClick()
         settle()
     }
 
@@ -60,6 +60,10 @@ class AppBed(val graph: TestGraph, private val place: Place) {
         root.shown().any {
             it.contentDescription?.toString() == words || (it as? android.widget.TextView)?.text?.toString() == words
         }
+
+    /** What answers a touch on this view: it, or what it lies in. */
+    private fun View.touched(): View =
+        generateSequence(this) { it.parent as? View }.firstOrNull { it.isClickable } ?: this
 
     /** Turns the phone: the Activity is made anew, the process goes on. */
     fun turn() {
