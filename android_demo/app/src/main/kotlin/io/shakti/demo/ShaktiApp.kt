@@ -15,7 +15,7 @@ class AppParts(val graph: AppGraph, scope: CoroutineScope = MainScope()) {
 
     /** The open conversation; an answer goes on in it whatever becomes of the Activity. */
     val chat: ChatSession by lazy { ChatSession(graph, scope, archive) }
-    val engineUse: EngineUse by lazy { EngineUse(chat.answering, scope) }
+    val engineUse: EngineUse by lazy { EngineUse(chat.answering, scope, chat::release) }
 }
 
 /** Makes the app's parts once. */

@@ -32,7 +32,7 @@ abstract class AppTestBase {
     protected val screen: View get() = controller.get().window.decorView
     protected val state: ChatState get() = app.chat.state.value
 
-    protected fun start(saved: Bundle? = null, intent: Intent? = null, graph: TestGraph = this.graph) {
+    protected fun start(saved: Bundle? = null, intent: Intent? = null, graph: AppGraph = this.graph) {
         app.next = graph
         controller = Robolectric.buildActivity(MainActivity::class.java, intent).create(saved)
         controller.start()

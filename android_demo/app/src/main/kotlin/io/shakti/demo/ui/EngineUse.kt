@@ -15,8 +15,13 @@ enum class EngineUser { CHAT, CHECK, BENCHMARK }
  * benchmark's numbers would be wrong.
  *
  * [answering] is the chat's own state; the others ask with [take] and give back with [release].
+ * [putAway] closes the model that the chat has open.
  */
-class EngineUse(private val answering: StateFlow<Boolean>, scope: CoroutineScope) {
+class EngineUse(
+    private val answering: StateFlow<Boolean>,
+    scope: CoroutineScope,
+    private val putAway: suspend () -> Unit = {},
+) {
     private val taken = MutableStateFlow<EngineUser?>(null)
 
     val user: StateFlow<EngineUser?> =
@@ -28,6 +33,11 @@ class EngineUse(private val answering: StateFlow<Boolean>, scope: CoroutineScope
 
     fun release(user: EngineUser) {
         taken.compareAndSet(user, null)
+    }
+
+    /** Frees the memory of the chat's model; the next question opens it again. */
+    suspend fun makeRoom() {
+        if (!answering.value) putAway()
     }
 
     private fun current(): EngineUser? = if (answering.value) EngineUser.CHAT else taken.value

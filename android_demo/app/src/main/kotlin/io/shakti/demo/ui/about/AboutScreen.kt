@@ -2,6 +2,7 @@ package io.shakti.demo.ui.about
 
 import android.content.Context
 import android.os.Bundle
+import io.shakti.demo.ui.bundleChanges
 import io.shakti.demo.ui.bundleInUse
 import io.shakti.demo.ui.shell.Screen
 import io.shakti.demo.ui.shell.ScreenHost
@@ -16,6 +17,7 @@ class AboutScreen(private val host: ScreenHost) : Screen, AboutActions {
     override val takesBack: Boolean get() = model.state.value.reading != null
 
     override fun onShow(scope: CoroutineScope) {
+        host.bundleChanges().tell()
         scope.launch {
             model.state.collect {
                 view.show(it)

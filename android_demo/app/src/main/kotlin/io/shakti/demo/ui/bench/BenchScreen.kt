@@ -4,6 +4,7 @@ import android.content.ActivityNotFoundException
 import io.shakti.demo.R
 import io.shakti.demo.bench.BenchOutcome
 import io.shakti.demo.share.SharedFiles
+import io.shakti.demo.ui.bundleChanges
 import io.shakti.demo.ui.bundleInUse
 import io.shakti.demo.ui.engineUse
 import io.shakti.demo.ui.shell.Place
@@ -24,11 +25,12 @@ class BenchScreen(private val host: ScreenHost) : Screen, BenchActions {
     private var seen: CoroutineScope? = null
 
     override fun onShow(scope: CoroutineScope) {
+        host.bundleChanges().tell()
         seen = scope
         scope.launch { model.state.collect(view::show) }
     }
 
-    override fun start(quick: Boolean) = model.start(quick, host::releaseModel)
+    override fun start(quick: Boolean) = model.start(quick)
 
     override fun cancel() = model.cancel()
 

@@ -84,11 +84,8 @@ class BenchViewModel(
 
     @Volatile private var cancelled = false
 
-    /**
-     * Does nothing where [state] says that it cannot start. [makeRoom] is to free the memory of a
-     * model that the chat still has open.
-     */
-    fun start(quick: Boolean, makeRoom: suspend () -> Unit = {}) {
+    /** Does nothing where [state] says that it cannot start. */
+    fun start(quick: Boolean) {
         val bundle = (inUse.value as? InUse.Known)?.bundle ?: return
         if (run.value?.active == true || !engine.take(EngineUser.BENCHMARK)) return
         cancelled = false
@@ -97,7 +94,7 @@ class BenchViewModel(
         scope.launch {
             val end =
                 try {
-                    makeRoom()
+                    engine.makeRoom()
                     val outcome =
                         withContext(engineThread) {
                             bench.run(bundle, quick, ::show, cancelled = { cancelled || !isActive })

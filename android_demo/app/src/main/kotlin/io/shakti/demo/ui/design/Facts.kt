@@ -5,6 +5,8 @@ import android.text.SpannableString
 import android.text.Spanned
 import android.text.style.BulletSpan
 import android.view.View
+import android.view.accessibility.AccessibilityNodeInfo
+import android.view.accessibility.AccessibilityNodeInfo.AccessibilityAction
 import android.widget.LinearLayout
 import io.shakti.demo.R
 
@@ -69,4 +71,18 @@ fun LinearLayout.section(
     val card = Card(context)
     card.body()
     return add(card, above = R.dimen.space_s)
+}
+
+/** Tells TalkBack what a tap does, where the view is more than a button. */
+fun View.sayClick(words: CharSequence) {
+    accessibilityDelegate =
+        object : View.AccessibilityDelegate() {
+            override fun onInitializeAccessibilityNodeInfo(
+                host: View,
+                info: AccessibilityNodeInfo,
+            ) {
+                super.onInitializeAccessibilityNodeInfo(host, info)
+                info.addAction(AccessibilityAction(AccessibilityNodeInfo.ACTION_CLICK, words))
+            }
+        }
 }

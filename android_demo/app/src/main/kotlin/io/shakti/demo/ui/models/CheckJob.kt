@@ -59,18 +59,15 @@ class CheckJob(
 
     @Volatile private var cancelled = false
 
-    /**
-     * False if someone else has the engine. [makeRoom] is to free the memory of a model that the
-     * chat still has open.
-     */
-    fun start(bundle: Bundle, makeRoom: suspend () -> Unit = {}): Boolean {
+    /** False if someone else has the engine. */
+    fun start(bundle: Bundle): Boolean {
         if (state.value.active || !engine.take(EngineUser.CHECK)) return false
         cancelled = false
         mutableState.value = CheckState.Running(bundle.folder, 0.0)
         scope.launch {
             val end =
                 try {
-                    makeRoom()
+                    engine.makeRoom()
                     val results =
                         withContext(engineThread) {
                             checker.check(bundle, ::show, cancelled = { cancelled || !isActive })

@@ -19,6 +19,7 @@ import io.shakti.demo.ui.design.colour
 import io.shakti.demo.ui.design.dimen
 import io.shakti.demo.ui.design.rounded
 import io.shakti.demo.ui.design.row
+import io.shakti.demo.ui.design.sayClick
 import io.shakti.demo.ui.design.tag
 import io.shakti.demo.ui.design.touchable
 import io.shakti.demo.ui.sentence
@@ -29,7 +30,7 @@ fun Context.modelCard(item: ModelItem.Usable, actions: ModelsActions): View =
         val stroke = if (item.inUse) R.color.primary else R.color.outline
         background = touchable(rounded(R.color.card, stroke = stroke))
         isFocusable = true
-        tooltipText = getString(R.string.models_details_of, item.name)
+        sayClick(getString(R.string.models_details_of, item.name))
         setOnClickListener { actions.open(item) }
         val chevron = ImageView(context)
         chevron.setImageResource(R.drawable.ic_chevron)

@@ -6,6 +6,7 @@ import android.content.Intent
 import android.os.Bundle
 import io.shakti.demo.R
 import io.shakti.demo.bundle.RESERVE_BYTES
+import io.shakti.demo.ui.bundleChanges
 import io.shakti.demo.ui.bytesWords
 import io.shakti.demo.ui.design.BannerAction
 import io.shakti.demo.ui.design.ButtonStyle
@@ -112,7 +113,7 @@ class ModelsScreen(private val host: ScreenHost) : Screen, ModelsActions {
 
     override fun close() = model.close()
 
-    override fun check(item: ModelItem.Usable) = model.check(item, host::releaseModel)
+    override fun check(item: ModelItem.Usable) = model.check(item)
 
     override fun cancelCheck() = model.cancelCheck()
 
@@ -139,6 +140,7 @@ class ModelsScreen(private val host: ScreenHost) : Screen, ModelsActions {
 private fun ScreenHost.modelsViewModel(): ModelsViewModel {
     val graph = graph
     val engine = engineUse()
+    val bundles = bundleChanges()
     val storage = activity.applicationContext.filesDir
     return retained("models") { scope ->
         ModelsViewModel(
@@ -147,6 +149,7 @@ private fun ScreenHost.modelsViewModel(): ModelsViewModel {
             ImportJob(graph.bundles, { storage.usableSpace - RESERVE_BYTES }, scope, graph.io),
             CheckJob(graph.checker, engine, scope, graph.engineThread),
             engine,
+            bundles,
             scope,
             graph.io,
         )

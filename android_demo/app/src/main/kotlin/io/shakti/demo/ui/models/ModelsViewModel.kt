@@ -5,8 +5,10 @@ import io.shakti.demo.bundle.BundleOrigin
 import io.shakti.demo.bundle.BundleStore
 import io.shakti.demo.bundle.StoredBundle
 import io.shakti.demo.settings.SettingsStore
+import io.shakti.demo.ui.BundleChanges
 import io.shakti.demo.ui.EngineUse
 import io.shakti.demo.ui.EngineUser
+import io.shakti.demo.ui.firstReady
 import java.io.File
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineScope
@@ -85,6 +87,7 @@ class ModelsViewModel(
     private val import: ImportJob,
     private val check: CheckJob,
     private val engine: EngineUse,
+    private val bundles: BundleChanges,
     private val scope: CoroutineScope,
     private val io: CoroutineDispatcher,
 ) {
@@ -136,10 +139,9 @@ class ModelsViewModel(
 
     fun dismissImport() = import.dismiss()
 
-    /** [makeRoom]: see [CheckJob.start]. */
-    fun check(item: ModelItem.Usable, makeRoom: suspend () -> Unit = {}) {
+    fun check(item: ModelItem.Usable) {
         if (refusedFor(EngineUser.entries.toSet())) return
-        check.start(item.stored.bundle, makeRoom)
+        check.start(item.stored.bundle)
     }
 
     fun cancelCheck() = check.cancel()
@@ -185,12 +187,16 @@ class ModelsViewModel(
 
     private suspend fun takeIn(bundle: StoredBundle.Ready): Boolean {
         reload()
-        return useIfNone(bundle)
+        val used = isUsed(bundle)
+        // The chat may still have the one open that this one replaced.
+        if (used) engine.makeRoom()
+        return used
     }
 
     private suspend fun reload() {
         val stored = withContext(io) { store.list() }
         own.update { it.copy(stored = stored) }
+        bundles.tell()
     }
 
     /** Whether someone of [users] has the engine; says so. */
@@ -200,12 +206,19 @@ class ModelsViewModel(
         return true
     }
 
-    private fun useIfNone(bundle: StoredBundle.Ready): Boolean {
-        val used = settings.settings.value.bundleFolder
-        val usable = own.value.stored.orEmpty().filterIsInstance<StoredBundle.Ready>()
-        if (used != null && usable.any { it.folder.path == used }) return false
-        settings.update { it.copy(bundleFolder = bundle.folder.path) }
-        return true
+    /**
+     * Whether chats use [bundle], which has just come in. They do if there is no other one; if one
+     * was used without being chosen, it stays the one.
+     */
+    private fun isUsed(bundle: StoredBundle.Ready): Boolean {
+        val stored = own.value.stored.orEmpty()
+        val chosen = settings.settings.value.bundleFolder
+        val used =
+            if (chosen == null) stored.filter { it.folder != bundle.folder }.firstReady()
+            else stored.filter { it.folder.path == chosen }.firstReady()
+        val next = (used ?: bundle).folder
+        if (next.path != chosen) settings.update { it.copy(bundleFolder = next.path) }
+        return next == bundle.folder
     }
 
     private fun forget(folder: File) {
@@ -221,7 +234,8 @@ class ModelsViewModel(
         check: CheckState,
         user: EngineUser?,
     ): ModelsState {
-        val items = own.stored?.map { item(it, used) }
+        val inUse = used ?: own.stored?.firstReady()?.folder?.path
+        val items = own.stored?.map { item(it, inUse) }
         val opened = items?.firstOrNull { it.folder == own.opened } as? ModelItem.Usable
         return ModelsState(
             list =

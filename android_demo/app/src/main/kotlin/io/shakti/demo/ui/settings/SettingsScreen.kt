@@ -2,6 +2,7 @@ package io.shakti.demo.ui.settings
 
 import io.shakti.demo.R
 import io.shakti.demo.settings.Theme
+import io.shakti.demo.ui.bundleChanges
 import io.shakti.demo.ui.bundleInUse
 import io.shakti.demo.ui.design.BannerAction
 import io.shakti.demo.ui.design.ask
@@ -18,6 +19,7 @@ class SettingsScreen(private val host: ScreenHost) : Screen, SettingsActions {
     override val view = SettingsView(host.activity, this)
 
     override fun onShow(scope: CoroutineScope) {
+        host.bundleChanges().tell()
         scope.launch { model.state.collect(view::show) }
         scope.launch {
             try {

@@ -1,13 +1,10 @@
 package io.shakti.demo.ui.settings
 
 import io.shakti.demo.bundle.Bundle
-import io.shakti.demo.bundle.BundleStore
-import io.shakti.demo.bundle.StoredBundle
 import io.shakti.demo.engine.RuntimeInfo
 import io.shakti.demo.settings.Settings
 import io.shakti.demo.settings.SettingsStore
 import io.shakti.demo.settings.Theme
-import java.io.File
 import kotlin.time.Duration.Companion.milliseconds
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineScope
@@ -18,27 +15,10 @@ import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.SharingStarted
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.combine
-import kotlinx.coroutines.flow.distinctUntilChanged
-import kotlinx.coroutines.flow.flowOn
-import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.stateIn
 import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
-
-/** The bundle that chats use, as it is told by the settings; null when there is none. */
-fun bundleInUse(
-    settings: SettingsStore,
-    store: BundleStore,
-    io: CoroutineDispatcher,
-): Flow<Bundle?> =
-    settings.settings
-        .map { it.bundleFolder }
-        .distinctUntilChanged()
-        .map { folder ->
-            folder?.let { (store.at(File(it)) as? StoredBundle.Ready)?.bundle }
-        }
-        .flowOn(io)
 
 /** What the person changed and has not been written yet. */
 private class Pending(val apply: (Settings) -> Settings) {

@@ -1,6 +1,5 @@
 package io.shakti.demo.ui.about
 
-import io.shakti.demo.R
 import io.shakti.demo.engine.RuntimeInfo
 import io.shakti.demo.fakes.SampleModels
 import io.shakti.demo.ui.Look
@@ -9,6 +8,8 @@ import io.shakti.demo.ui.Look.LARGE
 import io.shakti.demo.ui.Look.LIGHT
 import io.shakti.demo.ui.Look.TABLET
 import io.shakti.demo.ui.ScreenshotTest
+import io.shakti.demo.ui.inShell
+import io.shakti.demo.ui.shell.Place
 import org.junit.Test
 
 class AboutShotsTest : ScreenshotTest() {
@@ -38,10 +39,9 @@ class AboutShotsTest : ScreenshotTest() {
 
     private fun shoot(shot: String, state: AboutState, vararg looks: Look) =
         shoot(shot, *looks) { activity ->
-            AboutView(activity, Silent) { it.read(activity.assets) }.apply {
-                setBackgroundColor(activity.getColor(R.color.ground))
-                show(state)
-            }
+            val view = AboutView(activity, Silent) { it.read(activity.assets) }
+            view.show(state)
+            inShell(activity, Place.ABOUT, view)
         }
 
     @Test
@@ -49,5 +49,5 @@ class AboutShotsTest : ScreenshotTest() {
 
     @Test
     fun a_licence_is_read() =
-        shoot("about.licence", state.copy(reading = state.licences[1]), LIGHT)
+        shoot("about-licence", state.copy(reading = state.licences[1]), LIGHT)
 }

@@ -1,6 +1,5 @@
 package io.shakti.demo.ui.bench
 
-import io.shakti.demo.R
 import io.shakti.demo.bench.BenchOutcome
 import io.shakti.demo.bench.BenchProgress
 import io.shakti.demo.fakes.ScriptedBench
@@ -10,6 +9,7 @@ import io.shakti.demo.ui.Look.LARGE
 import io.shakti.demo.ui.Look.LIGHT
 import io.shakti.demo.ui.Look.TABLET
 import io.shakti.demo.ui.ScreenshotTest
+import io.shakti.demo.ui.inShell
 import io.shakti.demo.ui.shell.Place
 import org.junit.Test
 
@@ -28,10 +28,8 @@ class BenchShotsTest : ScreenshotTest() {
 
     private fun shoot(shot: String, state: BenchState, vararg looks: Look) =
         shoot(shot, *looks) { activity ->
-            BenchView(activity, Silent).apply {
-                setBackgroundColor(activity.getColor(R.color.ground))
-                show(state)
-            }
+            val view = BenchView(activity, Silent).apply { show(state) }
+            inShell(activity, Place.BENCHMARK, view)
         }
 
     @Test
@@ -42,7 +40,7 @@ class BenchShotsTest : ScreenshotTest() {
     fun during_a_run() {
         val progress = BenchProgress(8, 25, "decode-128", ScriptedBench.ROWS.take(3))
         val state = BenchState.Running("smollm2-135m-q4", quick = false, progress)
-        shoot("benchmark.running", state, LIGHT)
+        shoot("benchmark-running", state, LIGHT)
     }
 
     @Test
@@ -50,6 +48,6 @@ class BenchShotsTest : ScreenshotTest() {
         val remarks = listOf("The phone measured itself, in one process.")
         val outcome = ScriptedBench.OUTCOME.copy(remarks = remarks)
         val state = BenchState.Done("smollm2-135m-q4", outcome, canRepeat = true)
-        shoot("benchmark.results", state, LIGHT, DARK, LARGE, TABLET)
+        shoot("benchmark-results", state, LIGHT, DARK, LARGE, TABLET)
     }
 }

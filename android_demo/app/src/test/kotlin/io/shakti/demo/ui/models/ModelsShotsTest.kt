@@ -4,7 +4,6 @@ import android.app.Activity
 import android.view.View
 import io.shakti.demo.AppFailure
 import io.shakti.demo.FailureKind
-import io.shakti.demo.R
 import io.shakti.demo.bundle.CheckResult
 import io.shakti.demo.bundle.CheckStatus
 import io.shakti.demo.fakes.SampleModels
@@ -15,6 +14,8 @@ import io.shakti.demo.ui.Look.LARGE
 import io.shakti.demo.ui.Look.LIGHT
 import io.shakti.demo.ui.Look.TABLET
 import io.shakti.demo.ui.ScreenshotTest
+import io.shakti.demo.ui.inShell
+import io.shakti.demo.ui.shell.Place
 import org.junit.Test
 
 class ModelsShotsTest : ScreenshotTest() {
@@ -34,25 +35,22 @@ class ModelsShotsTest : ScreenshotTest() {
         shoot(shot, *looks) { draw(it, state) }
 
     private fun draw(activity: Activity, state: ModelsState): View =
-        ModelsView(activity, SilentModelsActions).apply {
-            setBackgroundColor(activity.getColor(R.color.ground))
-            show(state)
-        }
+        inShell(activity, Place.MODELS, ModelsView(activity, SilentModelsActions).apply { show(state) })
 
     @Test
     fun the_list_with_good_and_broken_models() =
-        shoot("models.list", ModelsState(list), LIGHT, DARK, LARGE, TABLET)
+        shoot("models-list", ModelsState(list), LIGHT, DARK, LARGE, TABLET)
 
     @Test
     fun no_model_says_how_to_get_one() =
-        shoot("models.empty", ModelsState(ModelList.Empty), LIGHT, LARGE)
+        shoot("models-empty", ModelsState(ModelList.Empty), LIGHT, LARGE)
 
     @Test
     fun an_import_on_its_way() {
         val running =
             ImportState.Running("smollm2-360m-q4.zip", 91_300_000, 214_958_080, 38_200_000.0)
         val state = ModelsState(ModelList.Loaded(listOf(smol, shakti)), import = running)
-        shoot("models.importing", state, LIGHT)
+        shoot("models-importing", state, LIGHT)
     }
 
     @Test
@@ -61,13 +59,13 @@ class ModelsShotsTest : ScreenshotTest() {
             AppFailure(FailureKind.STORAGE_FULL, "the bundle needs 215 MB and 121 MB are free")
         val failed = ImportState.Failed("smollm2-360m-q4.zip", full, 110_735_296)
         val state = ModelsState(ModelList.Loaded(listOf(smol)), import = failed)
-        shoot("models.import-failed", state, LIGHT)
+        shoot("models-import-failed", state, LIGHT)
     }
 
     @Test
     fun the_details_of_a_model() {
         val state = ModelsState(list, details = DetailsState.Open(smol))
-        shoot("models.details", state, LIGHT, DARK, LARGE, TABLET)
+        shoot("models-details", state, LIGHT, DARK, LARGE, TABLET)
     }
 
     @Test
@@ -87,6 +85,6 @@ class ModelsShotsTest : ScreenshotTest() {
                 check = CheckState.Done(shakti.folder, results),
                 details = DetailsState.Open(shakti),
             )
-        shoot("models.check", state, LIGHT, DARK)
+        shoot("models-check", state, LIGHT, DARK)
     }
 }

@@ -10,6 +10,7 @@ import io.shakti.demo.fakes.FakeBundleStore.Companion.ready
 import io.shakti.demo.fakes.FakeChecker
 import io.shakti.demo.fakes.MemorySettings
 import io.shakti.demo.settings.Settings
+import io.shakti.demo.ui.BundleChanges
 import io.shakti.demo.ui.EngineUse
 import io.shakti.demo.ui.EngineUser
 import java.io.ByteArrayInputStream
@@ -48,10 +49,21 @@ class ModelsViewModelTest {
         val time = TestTimeSource()
         private val worker = StandardTestDispatcher(scope.testScheduler)
         private val background = scope.backgroundScope
-        val engine = EngineUse(answering, background)
+        var putAway = 0
+        val engine = EngineUse(answering, background) { putAway++ }
         val import = ImportJob(store, { freeBytes }, background, worker, time)
         val check = CheckJob(checker, engine, background, worker)
-        val model = ModelsViewModel(store, this.settings, import, check, engine, background, worker)
+        val model =
+            ModelsViewModel(
+                store,
+                this.settings,
+                import,
+                check,
+                engine,
+                BundleChanges(),
+                background,
+                worker,
+            )
 
         val state: ModelsState get() = model.state.value
 
@@ -181,6 +193,28 @@ class ModelsViewModelTest {
     }
 
     @Test
+    fun while_none_is_chosen_the_first_is_used_and_stays_so_when_another_comes_in() = runTest {
+        val bench = bench(pushed)
+        assertTrue(bench.usable("shakti-100m-q4").inUse)
+        bench.model.import { Zip() }
+        runCurrent()
+        assertFalse((bench.state.import as ImportState.Done).nowUsed)
+        assertTrue(bench.usable("shakti-100m-q4").inUse)
+        assertFalse(bench.usable("imported").inUse)
+    }
+
+    @Test
+    fun the_one_in_use_imported_again_is_still_the_one() = runTest {
+        val bench = bench(smol, pushed, used = smol)
+        bench.store.willImport(smol)
+        bench.model.import { Zip() }
+        runCurrent()
+        assertTrue((bench.state.import as ImportState.Done).nowUsed)
+        assertTrue(bench.usable("smollm2-135m-q4").inUse)
+        assertEquals(1, bench.putAway)
+    }
+
+    @Test
     fun a_cancelled_import_leaves_nothing_and_another_can_start() = runTest {
         val bench = bench()
         val seen = mutableListOf<ImportState>()
@@ -269,6 +303,7 @@ class ModelsViewModelTest {
         bench.checker.beforeResult = {
             shares += (bench.check.state.value as CheckState.Running).share
             assertEquals(EngineUser.CHECK, bench.engineUserNow())
+            assertEquals(1, bench.putAway)
         }
         bench.model.check(bench.usable("smollm2-135m-q4"))
         runCurrent()

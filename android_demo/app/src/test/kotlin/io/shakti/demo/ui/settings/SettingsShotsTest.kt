@@ -1,6 +1,5 @@
 package io.shakti.demo.ui.settings
 
-import io.shakti.demo.R
 import io.shakti.demo.settings.Theme
 import io.shakti.demo.ui.Look
 import io.shakti.demo.ui.Look.DARK
@@ -8,6 +7,8 @@ import io.shakti.demo.ui.Look.LARGE
 import io.shakti.demo.ui.Look.LIGHT
 import io.shakti.demo.ui.Look.TABLET
 import io.shakti.demo.ui.ScreenshotTest
+import io.shakti.demo.ui.inShell
+import io.shakti.demo.ui.shell.Place
 import org.junit.Test
 
 class SettingsShotsTest : ScreenshotTest() {
@@ -35,10 +36,8 @@ class SettingsShotsTest : ScreenshotTest() {
 
     private fun shoot(shot: String, state: SettingsState, vararg looks: Look) =
         shoot(shot, *looks) { activity ->
-            SettingsView(activity, Silent).apply {
-                setBackgroundColor(activity.getColor(R.color.ground))
-                show(state)
-            }
+            val view = SettingsView(activity, Silent).apply { show(state) }
+            inShell(activity, Place.SETTINGS, view)
         }
 
     @Test
@@ -59,5 +58,5 @@ class SettingsShotsTest : ScreenshotTest() {
 
     @Test
     fun settings_without_a_model() =
-        shoot("settings.no-model", SettingsState(model = ModelSettings.NoModel), LIGHT)
+        shoot("settings-no-model", SettingsState(model = ModelSettings.NoModel), LIGHT)
 }

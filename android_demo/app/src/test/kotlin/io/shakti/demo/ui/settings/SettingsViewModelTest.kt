@@ -6,17 +6,14 @@ import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.bundle.SystemPlace
 import io.shakti.demo.engine.RuntimeInfo
 import io.shakti.demo.fakes.CHATML_TURNS
-import io.shakti.demo.fakes.FakeBundleStore
 import io.shakti.demo.fakes.MemorySettings
 import io.shakti.demo.fakes.scriptedBundle
 import io.shakti.demo.settings.Settings
 import io.shakti.demo.settings.SettingsStore
 import io.shakti.demo.settings.Theme
-import java.io.File
 import kotlin.time.Duration.Companion.milliseconds
 import kotlinx.coroutines.ExperimentalCoroutinesApi
 import kotlinx.coroutines.flow.MutableStateFlow
-import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.test.StandardTestDispatcher
 import kotlinx.coroutines.test.TestScope
 import kotlinx.coroutines.test.advanceTimeBy
@@ -243,21 +240,5 @@ class SettingsViewModelTest {
         runCurrent()
         assertEquals(Settings(bundleFolder = folder), screen.kept)
         assertFalse(screen.model.state.value.changed)
-    }
-
-    @Test
-    fun the_bundle_in_use_follows_the_settings_and_a_broken_one_is_none() = runTest {
-        val ready = FakeBundleStore.ready("a")
-        val broken = FakeBundleStore.broken("b")
-        val settings = MemorySettings(Settings(bundleFolder = ready.folder.path))
-        val worker = StandardTestDispatcher(testScheduler)
-        val flow = bundleInUse(settings, FakeBundleStore(ready, broken), worker)
-        assertEquals("a", flow.first()?.manifest?.name)
-        settings.update { it.copy(bundleFolder = broken.folder.path) }
-        assertNull(flow.first())
-        settings.update { it.copy(bundleFolder = File("/gone").path) }
-        assertNull(flow.first())
-        settings.update { it.copy(bundleFolder = null) }
-        assertNull(flow.first())
     }
 }
