@@ -23,8 +23,8 @@ import org.robolectric.annotation.Config
 /** On what a screen is drawn; with no more pixels than needed, so that the stored images stay small. */
 enum class Look(val qualifiers: String, val fontScale: Float = 1f) {
     LIGHT("w411dp-h891dp-port-notnight-hdpi"),
-    DARK("w411dp-h891dp-port-night-hdpi"),
-    LARGE("w411dp-h891dp-port-notnight-hdpi", fontScale = 1.8f),
+    DARK("w411dp-h891dp-port-night-mdpi"),
+    LARGE("w411dp-h891dp-port-notnight-mdpi", fontScale = 1.8f),
     TABLET("w1280dp-h800dp-land-notnight-mdpi"),
     LANDSCAPE("w891dp-h411dp-land-notnight-mdpi"),
     ;
