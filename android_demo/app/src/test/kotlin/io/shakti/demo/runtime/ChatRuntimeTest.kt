@@ -99,8 +99,6 @@ class ChatRuntimeTest {
         assertTrue(edit.stats.reusedTokens > first.stats.promptTokens)
         open(RuntimeBundles.none).use { fresh ->
             assertEquals(next.text, fresh.answer(chat, greedy, Heard()).text)
-        }
-        open(RuntimeBundles.none).use { fresh ->
             assertEquals(edit.text, fresh.answer(edited, greedy, Heard()).text)
         }
     }
@@ -125,7 +123,7 @@ class ChatRuntimeTest {
 
     @Test
     fun stop_in_prefill_keeps_the_chunks_done() {
-        val question = "word ".repeat(700)
+        val question = "word ".repeat(500)
         val stopped = fp32.answer(
             listOf(user(question)),
             greedy,
@@ -205,8 +203,11 @@ class ChatRuntimeTest {
         private lateinit var fp32: LlmSession
         private val tokenizer by lazy { readTokenizer(RuntimeBundles.none.tokenizerFile) }
 
-        private fun open(bundle: Bundle): LlmSession =
-            RuntimeEngine(RuntimeFlavour.loader(), openTokenizer = ::readTokenizer).open(bundle)
+        private val engine by lazy {
+            RuntimeEngine(RuntimeFlavour.loader(), openTokenizer = ::readTokenizer)
+        }
+
+        private fun open(bundle: Bundle): LlmSession = engine.open(bundle)
 
         @JvmStatic
         @BeforeClass
