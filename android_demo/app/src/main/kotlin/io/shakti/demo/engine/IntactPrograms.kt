@@ -20,7 +20,9 @@ internal class IntactPrograms {
         }
         val now = Seen(file.path, expected.sha256, file.lastModified())
         if (now in seen) return
-        if (sha256Of(file) != expected.sha256) corrupt("${file.name} is not the one that was exported")
+        if (sha256Of(file) != expected.sha256) {
+            corrupt("${file.name} is not the one that was exported")
+        }
         seen += now
     }
 

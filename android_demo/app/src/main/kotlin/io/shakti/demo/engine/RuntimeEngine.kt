@@ -7,8 +7,8 @@ import io.shakti.demo.tokenizer.Tokenizer
 import java.io.File
 
 /**
- * Chats on a program: tokenizer, chat turns, sampling, positions and stops are the app's own, so the
- * same ids come out here and on the machine that exported the bundle.
+ * Chats on a program: tokenizer, chat turns, sampling, positions and stops are the app's own, so
+ * the same ids come out here and on the machine that exported the bundle.
  *
  * [openTokenizer] reads tokenizer.json and throws AppFailure (TOKENIZER_UNSUPPORTED,
  * BUNDLE_CORRUPT); [nowNs] is a monotonic clock. A program is opened only if its bytes are the

@@ -58,8 +58,10 @@ internal abstract class EngineTestBase {
         bundle: Bundle,
         program: ScriptedProgram,
         nowNs: () -> Long = System::nanoTime,
-    ): LlmSession =
-        RuntimeEngine(ScriptedLoader { program }, nowNs) { ByteTokenizer() }.open(bundleFiles(bundle))
+    ): LlmSession {
+        val engine = RuntimeEngine(ScriptedLoader { program }, nowNs) { ByteTokenizer() }
+        return engine.open(bundleFiles(bundle))
+    }
 
     companion object {
         val tokenizer = ByteTokenizer()

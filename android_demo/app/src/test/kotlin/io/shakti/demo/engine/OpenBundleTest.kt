@@ -13,10 +13,15 @@ import org.junit.Test
 
 /** What has to hold before a bundle is opened. */
 internal class OpenBundleTest : EngineTestBase() {
-    private val loader = ScriptedLoader(lacking = setOf("torchao::linear_5bit.out")) { replying { it } }
+    private val lacking = setOf("torchao::linear_5bit.out")
+    private val loader = ScriptedLoader(lacking) { replying { it } }
     private val engine = RuntimeEngine(loader) { ByteTokenizer() }
 
-    private fun refused(kind: FailureKind, bundle: Bundle, engine: LlmEngine = this.engine): String {
+    private fun refused(
+        kind: FailureKind,
+        bundle: Bundle,
+        engine: LlmEngine = this.engine,
+    ): String {
         val failure = assertThrows(AppFailure::class.java) { engine.open(bundle) }
         assertEquals(kind, failure.kind)
         assertTrue(loader.opened.isEmpty())

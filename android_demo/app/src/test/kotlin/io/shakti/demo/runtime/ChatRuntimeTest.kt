@@ -106,7 +106,8 @@ class ChatRuntimeTest {
     @Test
     fun same_seed_gives_the_same_answer_and_other_seeds_others() {
         val warm = ChatOptions(temperature = 1f, topP = 0.95f, maxTokens = 12)
-        val answers = listOf(1L, 1L, 2L, 3L).map { ask("Tell me a story.", warm.copy(seed = it)).text }
+        fun story(seed: Long) = ask("Tell me a story.", warm.copy(seed = seed)).text
+        val answers = listOf<Long>(1, 1, 2, 3).map(::story)
         assertEquals(answers[0], answers[1])
         assertTrue(answers.toSet().size > 1)
     }
