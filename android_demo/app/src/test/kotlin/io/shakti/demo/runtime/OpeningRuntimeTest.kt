@@ -107,7 +107,7 @@ class OpeningRuntimeTest {
         fun cycle(times: Int) = repeat(times) {
             loader.open(program, threads = null).use { it.forward(intArrayOf(1, 2, 3), 0) }
         }
-        cycle(10) // the first ones fill pools that stay
+        cycle(5) // the first ones fill pools that stay
         System.gc()
         val before = residentMiB()
         cycle(50)
