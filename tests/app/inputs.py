@@ -82,6 +82,19 @@ def _bundle_cases(steps: Steps) -> Path:
         return made_folder(app_cache() / "tests" / f"bundle-cases-{key}", write_cases)
 
 
+def _tokenizers(steps: Steps) -> Path:
+    from tests.app.tokenizer_cases import make_cases
+
+    tokenizer = _bundle("q4")(steps) / "tokenizer.json"
+    key = _key([*sorted(Path(__file__).parent.glob("tokenizer_*.py")), tokenizer])
+
+    def make(target: Path) -> None:
+        with steps.step("Cases for the app's tokenizer"):
+            make_cases(target, smollm2=tokenizer)
+
+    return made_folder(app_cache() / "tests" / f"tokenizers-{key}", make)
+
+
 def _folder(path: Path) -> Callable[[Steps], Path]:
     return lambda steps: path
 
@@ -99,4 +112,5 @@ PROPERTIES: Mapping[str, Callable[[Steps], Path]] = {
     "shakti.fixtures": _folder(ROOT / "tests" / "fixtures"),
     "shakti.golden": _folder(ROOT / "docs" / "app"),
     "shakti.screenshots": _screenshots,
+    "shakti.tokenizers": _tokenizers,
 }
