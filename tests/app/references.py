@@ -7,7 +7,6 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 from sdk_builder.app.dexfile import ClassDef, DexFile, Field, Method
@@ -105,7 +104,7 @@ def unresolved(files: Iterable[DexFile], platform: Platform) -> list[str]:
 
     missing = {type_ for file in given for type_ in _classes(file.types) if find(type_) is None}
     for file in given:
-        named: Iterator[Method | Field] = chain(file.methods, file.fields)
+        named: tuple[Method | Field, ...] = (*file.methods, *file.fields)
         for member in named:
             owner = _OBJECT if member.owner.startswith("[") else member.owner
             if not _has(owner, (member.name, member.descriptor), find, set()):
@@ -115,8 +114,9 @@ def unresolved(files: Iterable[DexFile], platform: Platform) -> list[str]:
 
 def _known(one: ClassDef) -> Known:
     above = (one.superclass,) if one.superclass else ()
-    members = {(member.name, member.descriptor) for member in (*one.fields, *one.methods)}
-    return Known((*above, *one.interfaces), members)
+    fields = {(member.name, member.descriptor) for member in one.fields}
+    methods = {(member.name, member.descriptor) for member in one.methods}
+    return Known((*above, *one.interfaces), fields | methods)
 
 
 def _classes(types: Iterable[str]) -> Iterator[str]:

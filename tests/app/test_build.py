@@ -20,7 +20,7 @@ from sdk_builder.app.inspection import inspect_apk
 from sdk_builder.app.jdk import class_path, run_java
 from sdk_builder.app.signing import Keystore, verify
 from sdk_builder.app.sources import android_demo
-from sdk_builder.app.toolchain import Tools, open_store, resolve_tools
+from sdk_builder.app.toolchain import Tools, app_cache, open_store, resolve_tools
 from sdk_builder.errors import CompileError, KeystoreError
 from sdk_builder.log import Steps
 from sdk_builder.process import run
@@ -177,6 +177,7 @@ def test_lines_of_a_stack_trace_are_those_of_the_source(made):
 
 
 def test_same_sources_in_another_folder_give_the_same_bytes(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHAKTI_CACHE", str(cache_without_stages(tmp_path)))
     elsewhere = tmp_path / "a folder elsewhere" / "android_demo"
     shutil.copytree(android_demo(), elsewhere, ignore=shutil.ignore_patterns("build", ".gradle"))
     scratch = tmp_path / "scratch"
@@ -235,6 +236,15 @@ def test_resource_that_does_not_link_is_shown(tmp_path):
     with pytest.raises(CompileError) as caught:
         build_apk(BuildRequest(tmp_path / "out", runtime="community"), Steps.silent(), demo=demo)
     assert "NoSuch" in caught.value.hint
+
+
+def cache_without_stages(folder: Path) -> Path:
+    """A cache with this user's downloads and debug key, in which nothing is compiled yet."""
+    (folder / "cache" / "app").mkdir(parents=True)
+    for part in app_cache().iterdir():
+        if part.name not in ("stages", "tests"):
+            (folder / "cache" / "app" / part.name).symlink_to(part)
+    return folder / "cache"
 
 
 def own_keystore(tools: Tools, folder: Path) -> Path:

@@ -18,6 +18,7 @@ from tests.phones.shims.state import (
     InstalledApp,
     PhoneFolder,
     State,
+    hosted,
     log_line,
 )
 
@@ -108,7 +109,7 @@ def _instrument(phone: PhoneFolder, arguments: list[str]) -> int:
         return _unknown(component)
     stop_app(phone)  # an instrumentation begins with a new process
     if extras.get("action") == "describe":
-        return _describe(state.app)
+        return _describe(phone, state.app)
     if extras.get("action") == "run" and "plan" in extras:
         return _run(phone, state, Path(extras["plan"]))
     _result("shakti_status", "failed")
@@ -131,7 +132,17 @@ def _unknown(component: str) -> int:
     return 1
 
 
-def _describe(app: InstalledApp) -> int:
+def _describe(phone: PhoneFolder, app: InstalledApp) -> int:
+    if app.process:
+        phone.ended_file.unlink(missing_ok=True)
+        subprocess.run(
+            hosted(phone, app, "action", "describe"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        return _report(phone)
     _result("shakti_protocol", app.protocol)
     _result("shakti_app_version", app.version)
     _result("shakti_runtime", "executorch")
@@ -142,9 +153,8 @@ def _describe(app: InstalledApp) -> int:
 
 
 def _run(phone: PhoneFolder, state: State, plan: Path) -> int:
-    for name in ("progress", "ended.json"):
-        (phone.app / name).unlink(missing_ok=True)
-    (phone.app / "progress").touch()
+    (phone.app / "progress").write_text("")
+    phone.ended_file.unlink(missing_ok=True)
     app = subprocess.Popen(
         [sys.executable, "-m", "tests.phones.shims.app", str(plan)],
         stdin=subprocess.DEVNULL,
@@ -181,14 +191,13 @@ def _tell(lines: str) -> None:
 
 
 def _report(phone: PhoneFolder) -> int:
-    ended = phone.app / "ended.json"
-    if not ended.is_file():  # killed before it could say anything
+    if not phone.ended_file.is_file():  # killed before it could say anything
         _say("INSTRUMENTATION_RESULT: shortMsg=Process crashed.")
         return _code(0)
-    said: dict[str, str] = json.loads(ended.read_text(encoding="utf-8"))
-    _result("shakti_status", said["status"])
-    if said["message"]:
-        _result("shakti_message", said["message"])
+    said: dict[str, str] = json.loads(phone.ended_file.read_text(encoding="utf-8"))
+    for key, value in sorted(said.items()):
+        if value:
+            _result(key, value)
     return _code(-1)
 
 

@@ -1,4 +1,5 @@
-"""The app's process on a stand-in phone: runs the reference worker, and what goes wrong with it.
+"""The app's process on a stand-in phone: runs the reference worker, or the app's own code on a JVM,
+and what goes wrong with it.
 
 usage: python -m tests.phones.shims.app PLAN
 """
@@ -12,9 +13,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from tests.phones.shims.state import PACKAGE, RESULTS_DIR, Fault, PhoneFolder, log_line
+from tests.phones.shims.state import (
+    PACKAGE,
+    RESULTS_DIR,
+    Fault,
+    InstalledApp,
+    PhoneFolder,
+    hosted,
+    log_line,
+)
 
 
 def main() -> int:
@@ -37,7 +45,8 @@ def main() -> int:
     phone.keep_outputs()
     if crashed:
         os.kill(os.getpid(), signal.SIGKILL)
-    _end(phone, output, code)
+    if not _installed(phone).process:  # the app's own code has said how it ended
+        _end(phone, output, code)
     return 0
 
 
@@ -50,22 +59,38 @@ def output_name(plan_file: Path) -> str:
     return f"{plan['run_id']}-r{plan['round']}-a{plan['attempt']}.jsonl"
 
 
+def _installed(phone: PhoneFolder) -> InstalledApp:
+    app = phone.read().app
+    assert app is not None, "it runs, so it is there"
+    return app
+
+
 def _start(phone: PhoneFolder, plan_file: Path) -> subprocess.Popen[str]:
+    app = _installed(phone)
+    command = (
+        hosted(phone, app, "action", "run", "plan", str(plan_file))
+        if app.process
+        else _worker(phone, plan_file)
+    )
+    with (phone.app / "stderr.log").open("w") as errors:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd="/")
+
+
+def _worker(phone: PhoneFolder, plan_file: Path) -> list[str]:
+    """The command of the reference worker; its files are made ready."""
     spec = phone.app / "artificial.json"
     spec.write_text(json.dumps(phone.read().engine), encoding="utf-8")
     phone.write(phone.read())  # the conditions of now
-    command = [
+    try:
+        Path(RESULTS_DIR).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        phone.log(log_line("E", "ShaktiBench", str(error), os.getpid()))
+    return [
         sys.executable, "-m", "sdk_builder.benchmark.worker",
         "--plan", str(plan_file), "--output-dir", RESULTS_DIR,
         "--engine", "artificial", "--artificial", str(spec),
         "--conditions-file", str(phone.app / "conditions.json"),
     ]  # fmt: skip
-    try:
-        Path(RESULTS_DIR).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        phone.log(log_line("E", "ShaktiBench", str(error), os.getpid()))
-    with (phone.app / "stderr.log").open("w") as errors:
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd="/")
 
 
 def _due(phone: PhoneFolder, done: int) -> list[Fault]:
@@ -105,14 +130,14 @@ def _happen(phone: PhoneFolder, fault: Fault, worker: subprocess.Popen[str], out
 
 
 def _end(phone: PhoneFolder, output: Path, code: int) -> None:
-    said: dict[str, Any] = {"status": "failed", "message": ""}
+    said = {"shakti_status": "failed", "shakti_message": ""}
     if code == 0 and output.is_file():
         last = json.loads(output.read_bytes().splitlines()[-1])
-        said = {"status": last["status"], "message": last["message"]}
+        said = {"shakti_status": last["status"], "shakti_message": last["message"]}
     elif code:
         errors = (phone.app / "stderr.log").read_text(encoding="utf-8").strip().splitlines()
-        said["message"] = " ".join(errors) or f"the worker ended with {code}"
-    (phone.app / "ended.json").write_text(json.dumps(said), encoding="utf-8")
+        said["shakti_message"] = " ".join(errors) or f"the worker ended with {code}"
+    phone.ended_file.write_text(json.dumps(said), encoding="utf-8")
 
 
 if __name__ == "__main__":

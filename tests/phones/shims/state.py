@@ -25,11 +25,15 @@ PROPERTIES = {
     "ro.product.device": "shiba",
     "ro.product.cpu.abi": "arm64-v8a",
     "ro.product.cpu.abilist": "arm64-v8a,armeabi-v7a",
+    "ro.product.cpu.abilist32": "armeabi-v7a",
+    "ro.product.cpu.abilist64": "arm64-v8a",
     "ro.soc.manufacturer": "Google",
     "ro.soc.model": "Tensor G3",
     "ro.hardware": "shiba",
     "ro.board.platform": "zuma",
     "ro.build.version.release": "14",
+    "ro.build.version.all_codenames": "REL",
+    "ro.build.version.codename": "REL",
     "ro.build.version.sdk": "34",
     "ro.build.type": "user",
     "sys.boot_completed": "1",
@@ -58,6 +62,9 @@ class InstalledApp:
     """The demo app, as it describes itself. instrumented: has the benchmark's entry point.
 
     signature: of its signer, as `dumpsys package` prints it. crash: why it ends at each start.
+    process: the command that starts the app's own code (see android_demo's InstrumentationHost);
+    of the fields above only the version is its then. Empty: the reference worker takes its place,
+    with an artificial engine.
     """
 
     version: str = "1.0.0"
@@ -68,6 +75,7 @@ class InstalledApp:
     runtime_version: str = "1.5.1"
     threads_settable: bool = True
     instrumented: bool = True
+    process: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -148,9 +156,11 @@ class PhoneFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.state_file = path / "state.json"
         self.calls_file = path / "calls.jsonl"
         self.logcat_file = path / "logcat.txt"
         self.app = path / "app"  # what the app's processes tell each other
+        self.ended_file = self.app / "ended.json"  # the result bundle of an instrumentation
         self.written = self.app / "written"  # copies of every output that the app made
 
     @classmethod
@@ -160,11 +170,11 @@ class PhoneFolder:
 
     def read(self) -> State:
         """The state now."""
-        return decode((self.path / "state.json").read_text(encoding="utf-8"))
+        return decode(self.state_file.read_text(encoding="utf-8"))
 
     def write(self, state: State) -> None:
         """Replace the state in one step, and what the app reads of it."""
-        _replace(self.path / "state.json", asdict(state))
+        _replace(self.state_file, asdict(state))
         _replace(self.app / "conditions.json", state.conditions())
 
     @contextmanager
@@ -192,6 +202,11 @@ class PhoneFolder:
         """Add lines to the phone's logcat."""
         with self.logcat_file.open("a", encoding="utf-8") as log:
             log.writelines(f"{line}\n" for line in lines)
+
+
+def hosted(phone: PhoneFolder, app: InstalledApp, *extras: str) -> list[str]:
+    """The command line of the app's own code, started with these keys and values."""
+    return [*app.process, str(phone.state_file), str(phone.ended_file), *extras]
 
 
 def log_line(level: str, tag: str, message: str, pid: int) -> str:

@@ -9,7 +9,9 @@ import android.os.Bundle
 import android.window.OnBackInvokedCallback
 import android.window.OnBackInvokedDispatcher
 import io.shakti.demo.settings.Theme
+import io.shakti.demo.ui.shell.BenchRunningView
 import io.shakti.demo.ui.design.goEdgeToEdge
+import io.shakti.demo.ui.shell.NotificationPermission
 import io.shakti.demo.ui.shell.Place
 import io.shakti.demo.ui.shell.Retained
 import io.shakti.demo.ui.shell.ScreenHost
@@ -52,12 +54,28 @@ class MainActivity : Activity(), ScreenHost {
         @Suppress("DEPRECATION")
         retained = lastNonConfigurationInstance as? Retained ?: Retained()
         shell = Shell(this, ::backChanged) { place -> screenAt(place, this) }
-        setContentView(shell)
         savedInstanceState?.getBundle(SHELL)?.let(shell::restore)
+        val isBench = intent.getBooleanExtra(EXTRA_BENCH, false)
+        setContentView(if (isBench) BenchRunningView(this) else shell)
+        if (savedInstanceState == null) takeBundle(intent)
         backChanged()
         scope.launch {
             graph.settings.settings.map { it.theme }.collect { if (it != drawnTheme) recreate() }
         }
+    }
+
+    override fun onNewIntent(intent: Intent) {
+        super.onNewIntent(intent)
+        setIntent(intent)
+        takeBundle(intent)
+        if (intent.hasExtra(EXTRA_BENCH)) recreate()
+    }
+
+    /** The SDK names the bundle that it has just pushed. */
+    private fun takeBundle(intent: Intent) {
+        val folder = intent.getStringExtra(EXTRA_BUNDLE) ?: return
+        graph.settings.update { it.copy(bundleFolder = folder) }
+        shell.show(Place.CHAT)
     }
 
     override fun onStart() {
@@ -89,7 +107,10 @@ class MainActivity : Activity(), ScreenHost {
     override fun <T : Any> retained(key: String, make: (CoroutineScope) -> T): T =
         retained.get(key, make)
 
-    override suspend fun releaseModel() = Unit
+    override suspend fun releaseModel() = app.chat.release()
+
+    override fun askForNotifications() =
+        NotificationPermission(this).ask(this, NOTIFICATIONS_REQUEST)
 
     override fun startForResult(place: Place, intent: Intent) =
         @Suppress("DEPRECATION")
@@ -124,7 +145,13 @@ class MainActivity : Activity(), ScreenHost {
         if (shell.takesBack) shell.back() else super.onBackPressed()
     }
 
-    private companion object {
-        const val SHELL = "shell"
+    companion object {
+        /** The folder of a bundle to chat with. */
+        const val EXTRA_BUNDLE = "bundle"
+
+        /** True while the SDK measures: nothing but a note is shown, and the screen stays on. */
+        const val EXTRA_BENCH = "io.shakti.demo.BENCH"
+        private const val SHELL = "shell"
+        private const val NOTIFICATIONS_REQUEST = 100
     }
 }

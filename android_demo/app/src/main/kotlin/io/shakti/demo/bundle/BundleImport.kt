@@ -44,9 +44,8 @@ internal class BundleImport(
             while (true) take(reading { zip.nextEntry } ?: break, zip)
         }
         source.throwIfCancelled()
-        val complete = manifest ?: corrupt(
-            if (written.isEmpty()) "the file is no zip of a bundle" else "$MANIFEST_NAME is missing",
-        )
+        if (written.isEmpty()) corrupt("the file is no zip of a bundle")
+        val complete = manifest ?: corrupt("$MANIFEST_NAME is missing")
         listOf(complete.program.file, complete.tokenizer.file)
             .firstOrNull { it !in written }
             ?.let { corrupt("$it is missing") }
@@ -164,13 +163,14 @@ internal class BundleImport(
     }
 
     private fun zipProblem(error: Exception): String {
-        val detail = error.message.orEmpty().replace('\n', ' ').take(200)
+        val words = error.message ?: error.javaClass.simpleName
+        val detail = words.replace('\n', ' ').take(MAX_DETAIL_CHARS)
         return when {
             "EXT descriptor" in detail ->
                 "the zip tells a file's size only behind it, uncompressed: make it with " +
                     "shakti-sdk export --zip, or compress it"
             "encrypted" in detail -> "the zip is encrypted"
-            else -> "the zip is cut off or damaged: ${detail.ifEmpty { error.javaClass.simpleName }}"
+            else -> "the zip is cut off or damaged: $detail"
         }
     }
 
@@ -191,6 +191,7 @@ internal class BundleImport(
 
     companion object {
         const val BUFFER_BYTES = 1 shl 18
+        private const val MAX_DETAIL_CHARS = 200
 
         /** Ahead of the manifest: weights hardly shrink, a tokenizer does so five times. */
         private const val LARGEST_RATIO = 8

@@ -22,6 +22,8 @@ data class StoredChat(
     val changedAtMs: Long,
     val bundleName: String,
     val turns: List<Turn>,
+    /** The last answer is not at its end: it is still being written, or its process was ended. */
+    val cutShort: Boolean = false,
 ) {
     val title: String get() = turns.firstOrNull()?.text?.lineSequence()?.first()?.take(60).orEmpty()
 }

@@ -18,6 +18,7 @@ import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 import java.io.File
 import java.io.IOException
+import java.nio.ByteBuffer
 import java.security.MessageDigest
 
 /**
@@ -63,7 +64,9 @@ class FileChatHistory(
     /** An id that is no safe file name is known by its hash. */
     private fun fileOf(id: String): File {
         if (SAFE_ID.matches(id)) return File(folder, id + ENDING)
-        val digest = MessageDigest.getInstance("SHA-256").digest(id.toByteArray(Charsets.UTF_16BE))
+        // Char by char, for a charset would make all halves of surrogate pairs equal.
+        val bytes = ByteBuffer.allocate(2 * id.length).also { it.asCharBuffer().put(id) }.array()
+        val digest = MessageDigest.getInstance("SHA-256").digest(bytes)
         return File(folder, "=" + digest.toHex() + ENDING)
     }
 
@@ -72,6 +75,7 @@ class FileChatHistory(
         put("id", chat.id)
         put("changed_at_ms", chat.changedAtMs)
         put("bundle_name", chat.bundleName)
+        put("cut_short", chat.cutShort)
         putJsonArray("turns") {
             for (turn in chat.turns) {
                 addJsonObject {
@@ -89,6 +93,7 @@ class FileChatHistory(
             changedAtMs = this["changed_at_ms"].whole(Long.MIN_VALUE..Long.MAX_VALUE),
             bundleName = this["bundle_name"].text(),
             turns = this["turns"].list().map { it.turn() },
+            cutShort = nullable("cut_short")?.bool() ?: false,
         )
     }
 

@@ -42,7 +42,7 @@ fun JsonObject.toFileBytes(): ByteArray {
     return whole.append('\n').toString().toByteArray()
 }
 
-/** As deep as the host's reader goes. */
+/** Of what holds something; as deep as the host's reader goes. */
 const val MAX_JSON_DEPTH = 200
 
 /** More digits than Python turns into a number. */
@@ -87,13 +87,13 @@ private class JsonScan(private val text: String) {
     private fun elements(depth: Int) = sequence(depth, close = ']') { value(depth) }
 
     private inline fun sequence(depth: Int, close: Char, item: () -> Unit) {
-        if (depth > MAX_JSON_DEPTH) refuse("it is nested too deeply")
         at++
         skipSpace()
         if (peek() == close) {
             at++
             return
         }
+        if (depth > MAX_JSON_DEPTH) refuse("it is nested too deeply")
         while (true) {
             skipSpace()
             item()

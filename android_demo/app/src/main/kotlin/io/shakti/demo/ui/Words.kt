@@ -4,6 +4,7 @@ import android.content.Context
 import android.text.format.Formatter
 import io.shakti.demo.AppFailure
 import io.shakti.demo.R
+import java.math.RoundingMode
 import java.text.NumberFormat
 import kotlin.math.abs
 import kotlin.math.roundToInt
@@ -26,6 +27,7 @@ fun Context.timeWords(duration: Duration): String {
 fun numberWords(value: Double, digits: Int = 3): String {
     val whole = if (abs(value) < 1) 1 else abs(value).toLong().toString().length
     val format = NumberFormat.getNumberInstance()
+    format.roundingMode = RoundingMode.HALF_UP
     format.maximumFractionDigits = (digits - whole).coerceAtLeast(0)
     format.minimumFractionDigits = format.maximumFractionDigits
     return format.format(value)

@@ -2,10 +2,8 @@ package io.shakti.demo.fakes
 
 import io.shakti.demo.AppGraph
 import io.shakti.demo.ShaktiApp
-import io.shakti.demo.bench.BenchOutcome
-import io.shakti.demo.bench.BenchProgress
 import io.shakti.demo.bench.InAppBench
-import io.shakti.demo.bundle.Bundle
+import io.shakti.demo.chat.ChatHistory
 import java.util.concurrent.Executors
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
@@ -16,26 +14,16 @@ class TestGraph(
     override val engine: ScriptedEngine = ScriptedEngine(),
     override val bundles: FakeBundleStore = FakeBundleStore(FakeBundleStore.ready()),
     override val checker: FakeChecker = FakeChecker(),
-    override val chats: io.shakti.demo.chat.ChatHistory = MemoryChats(),
+    override val chats: ChatHistory = MemoryChats(),
     override val settings: MemorySettings = MemorySettings(),
-    override val bench: InAppBench = NoBench,
+    override val bench: InAppBench = ScriptedBench(),
     override val io: CoroutineDispatcher = Dispatchers.IO,
-) : AppGraph {
-    override val engineThread: CoroutineDispatcher =
-        Executors.newSingleThreadExecutor { Thread(it, "engine").apply { isDaemon = true } }
-            .asCoroutineDispatcher()
-}
+    override val engineThread: CoroutineDispatcher = engineThread(),
+) : AppGraph
 
-/** A benchmark of no cases. */
-object NoBench : InAppBench {
-    override fun run(
-        bundle: Bundle,
-        quick: Boolean,
-        progress: (BenchProgress) -> Unit,
-        cancelled: () -> Boolean,
-    ): BenchOutcome? =
-        if (cancelled()) null else BenchOutcome(emptyList(), null, true, emptyList(), "")
-}
+private fun engineThread() =
+    Executors.newSingleThreadExecutor { Thread(it, "engine").apply { isDaemon = true } }
+        .asCoroutineDispatcher()
 
 /** The application as tests run it: all real but the graph, which a test may give beforehand. */
 class TestApp : ShaktiApp() {

@@ -20,10 +20,10 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 
-/** On what a screen is drawn. The variants have fewer pixels, so that the stored images stay small. */
+/** On what a screen is drawn; with no more pixels than needed, so that the stored images stay small. */
 enum class Look(val qualifiers: String, val fontScale: Float = 1f) {
-    LIGHT("w411dp-h891dp-port-notnight-xhdpi"),
-    DARK("w411dp-h891dp-port-night-xhdpi"),
+    LIGHT("w411dp-h891dp-port-notnight-hdpi"),
+    DARK("w411dp-h891dp-port-night-hdpi"),
     LARGE("w411dp-h891dp-port-notnight-hdpi", fontScale = 1.8f),
     TABLET("w1280dp-h800dp-land-notnight-mdpi"),
     LANDSCAPE("w891dp-h411dp-land-notnight-mdpi"),

@@ -10,8 +10,8 @@ import android.content.res.AssetManager
 data class Licence(val title: String, val spdx: String, val texts: List<String>) {
     /** The full text. Blocking. */
     fun read(assets: AssetManager): String =
-        texts.joinToString("\n\n") { file ->
-            assets.open("$FOLDER/$file").bufferedReader().use { it.readText() }.trim('\n')
+        texts.joinToString("\n\n\n") { file ->
+            reflowed(assets.open("$FOLDER/$file").bufferedReader().use { it.readText() })
         }
 
     private companion object {
@@ -56,3 +56,24 @@ object Licences {
         if (flavour == COMMUNITY) ALWAYS.take(2) + COMMUNITY_PACKAGE + ALWAYS.drop(2)
         else ALWAYS
 }
+
+/**
+ * [text] without the line breaks of a page 80 columns wide, so that it fits any screen. A line that
+ * ends early, or before an item of a list, keeps its end.
+ */
+internal fun reflowed(text: String): String {
+    val result = StringBuilder()
+    val lines = text.trim('\n').lines().map { it.trim() }
+    for ((index, line) in lines.withIndex()) {
+        result.append(line)
+        val next = lines.getOrNull(index + 1) ?: break
+        val goesOn = line.length >= FULL_LINE && next.isNotEmpty() && !ITEM.containsMatchIn(next)
+        result.append(if (goesOn) ' ' else '\n')
+    }
+    return result.toString()
+}
+
+/** Characters from which on a line was ended by the page's width. */
+private const val FULL_LINE = 58
+
+private val ITEM = Regex("""^([*-] |\(?[a-z0-9]{1,2}[.)] |\d+\.\d+\. |Copyright|-{3}|={3})""")

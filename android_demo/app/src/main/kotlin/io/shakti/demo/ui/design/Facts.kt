@@ -1,6 +1,9 @@
 package io.shakti.demo.ui.design
 
 import android.content.Context
+import android.text.SpannableString
+import android.text.Spanned
+import android.text.style.BulletSpan
 import android.view.View
 import android.widget.LinearLayout
 import io.shakti.demo.R
@@ -40,13 +43,29 @@ class FactRow(context: Context, name: CharSequence, value: CharSequence, code: B
     }
 }
 
-/** A heading above what belongs to it. */
-fun LinearLayout.section(title: CharSequence, body: LinearLayout.() -> Unit): LinearLayout {
+/** One of several remarks, with a dot before it. */
+fun Context.bulletLine(text: CharSequence, colour: Int = R.color.text_muted): Label =
+    Label(this, TextRole.BODY, colour).apply {
+        val dotted = SpannableString(text)
+        val dot = BulletSpan(dp(BULLET_GAP_DP), colour(colour), dp(BULLET_RADIUS_DP))
+        dotted.setSpan(dot, 0, dotted.length, Spanned.SPAN_INCLUSIVE_INCLUSIVE)
+        this.text = dotted
+    }
+
+private const val BULLET_GAP_DP = 8f
+private const val BULLET_RADIUS_DP = 2.5f
+
+/** A heading above what belongs to it; [above] is a dimension resource. */
+fun LinearLayout.section(
+    title: CharSequence,
+    above: Int = R.dimen.space_xl,
+    body: LinearLayout.() -> Unit,
+): LinearLayout {
     val heading = Label(context, TextRole.LABEL, R.color.primary)
     heading.text = title
     heading.isAccessibilityHeading = true
     heading.setPaddingRelative(dimen(R.dimen.space_xs), 0, 0, 0)
-    add(heading, above = R.dimen.space_xl)
+    add(heading, above = above)
     val card = Card(context)
     card.body()
     return add(card, above = R.dimen.space_s)

@@ -58,6 +58,15 @@ class CappedFrame(context: Context, private val maxWidth: Int = R.dimen.content_
     }
 }
 
+/** As high as its content, up to [share] of the screen's height; then it scrolls. */
+class LowScroll(context: Context, private val share: Double) : ScrollView(context) {
+    override fun onMeasure(widthMeasureSpec: Int, heightMeasureSpec: Int) {
+        val most = (resources.displayMetrics.heightPixels * share).toInt()
+        val height = MeasureSpec.makeMeasureSpec(most, MeasureSpec.AT_MOST)
+        super.onMeasure(widthMeasureSpec, height)
+    }
+}
+
 /** A screen of its own: a bar above [content], which scrolls and keeps to a readable width. */
 class Page(context: Context, title: CharSequence) : LinearLayout(context) {
     val topBar = TopBar(context, title)

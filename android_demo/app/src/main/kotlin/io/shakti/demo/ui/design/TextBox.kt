@@ -64,6 +64,11 @@ class TextBox(context: Context, label: CharSequence?, hint: CharSequence? = null
         note.show(help)
     }
 
+    override fun setEnabled(enabled: Boolean) {
+        super.setEnabled(enabled)
+        input.isEnabled = enabled
+    }
+
     private inner class Watcher : TextWatcher {
         override fun beforeTextChanged(s: CharSequence?, start: Int, count: Int, after: Int) = Unit
 

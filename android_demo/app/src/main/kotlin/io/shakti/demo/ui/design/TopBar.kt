@@ -36,6 +36,11 @@ class TopBar(context: Context, title: CharSequence) : LinearLayout(context) {
 
     fun setTitle(text: CharSequence) = title.show(text)
 
+    /** For titles that the person wrote: what is left out stands on the screen anyway. */
+    fun keepToOneLine() {
+        title.maxLines = 1
+    }
+
     fun setSubtitle(text: CharSequence?) = subtitle.show(text)
 
     fun action(button: IconButton): IconButton = actions.add(button)

@@ -9,12 +9,11 @@ import io.shakti.demo.ui.bytesWords
 import io.shakti.demo.ui.design.ActionButton
 import io.shakti.demo.ui.design.Banner
 import io.shakti.demo.ui.design.BannerKind
-import io.shakti.demo.ui.design.ButtonStyle
 import io.shakti.demo.ui.design.FactRow
-import io.shakti.demo.ui.design.FlowRow
 import io.shakti.demo.ui.design.Label
 import io.shakti.demo.ui.design.Page
 import io.shakti.demo.ui.design.TextRole
+import io.shakti.demo.ui.design.WRAP
 import io.shakti.demo.ui.design.add
 import io.shakti.demo.ui.design.section
 import io.shakti.demo.ui.numberWords
@@ -42,13 +41,17 @@ class DetailsPage(
                 add(Banner(context), above = R.dimen.space_s)
                     .show(BannerKind.WARNING, text(R.string.details_untrained))
             }
-            add(buttons(), above = R.dimen.space_s)
+            add(context.tags(item), above = R.dimen.space_s)
+            if (!item.inUse) {
+                val use = ActionButton(context, text(R.string.models_use)) { actions.use(item) }
+                add(use, width = WRAP, above = R.dimen.space_m)
+            }
             add(check, above = R.dimen.space_l)
             section(text(R.string.details_model)) { model() }
             section(text(R.string.details_format)) { format() }
             section(text(R.string.details_quality)) { quality(manifest.quality) }
             section(text(R.string.details_file)) { program() }
-            if (!item.deletable) addNotOurs(item)
+            if (item.deletable) addDelete(item, actions) else addNotOurs(item)
         }
     }
 
@@ -56,21 +59,6 @@ class DetailsPage(
         check.show(state.check)
         notice.show(state.notice, actions)
     }
-
-    private fun buttons() =
-        FlowRow(context).apply {
-            if (!item.inUse) {
-                val words = text(R.string.models_use)
-                addView(ActionButton(context, words) { actions.use(item) })
-            }
-            if (item.deletable) {
-                val words = text(R.string.models_delete)
-                val icon = R.drawable.ic_delete
-                addView(
-                    ActionButton(context, words, ButtonStyle.DANGER, icon) { actions.delete(item) }
-                )
-            }
-        }
 
     private fun LinearLayout.model() {
         val model = manifest.model

@@ -52,7 +52,7 @@ fun Context.modelCard(item: ModelItem.Usable, actions: ModelsActions): View =
         }
     }
 
-private fun Context.tags(item: ModelItem.Usable): View {
+internal fun Context.tags(item: ModelItem.Usable): View {
     val tags = FlowRow(this)
     if (item.inUse) tags.addView(tag(getString(R.string.models_in_use), TagKind.GOOD))
     if (item.stored.bundle.manifest.model.untrained) {
@@ -84,7 +84,7 @@ internal fun LinearLayout.addDelete(item: ModelItem, actions: ModelsActions) {
         actions.delete(item)
     }
     delete.contentDescription = context.getString(R.string.models_delete_of, item.name)
-    add(delete, width = WRAP, above = R.dimen.space_m)
+    add(delete, width = WRAP, above = R.dimen.space_l)
 }
 
 /** Where [item] lies, for one that only someone else can remove. */

@@ -24,7 +24,7 @@ import io.shakti.demo.ui.design.section
 class ModelsView(context: Context, private val actions: ModelsActions) : FrameLayout(context) {
     private val page = Page(context, context.getString(R.string.place_models))
     private val notice = Banner(context)
-    private val import = ImportCard(context, actions)
+    private val importCard = ImportCard(context, actions)
     private val list = context.column()
     private var drawn: ModelList? = null
     private var details: Pair<ModelItem.Usable, DetailsPage>? = null
@@ -36,15 +36,19 @@ class ModelsView(context: Context, private val actions: ModelsActions) : FrameLa
                 actions.refresh()
             }
         )
+        val import = context.getString(R.string.models_import)
+        page.topBar.action(
+            IconButton(context, R.drawable.ic_add, import, ink = R.color.text) { actions.pick() }
+        )
         page.content.add(notice)
-        page.content.add(import, above = R.dimen.space_s)
+        page.content.add(importCard, above = R.dimen.space_s)
         page.content.add(list)
         addView(page, LayoutParams(MATCH, MATCH))
     }
 
     fun show(state: ModelsState) {
         notice.show(state.notice.takeIf { state.details == DetailsState.Closed }, actions)
-        import.show(state.import)
+        importCard.show(state.import)
         showList(state.list)
         showDetails(state)
     }

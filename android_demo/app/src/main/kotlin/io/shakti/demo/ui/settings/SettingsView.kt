@@ -64,7 +64,7 @@ class SettingsView(context: Context, private val actions: SettingsActions) : Fra
     init {
         page.content.apply {
             add(unsaved)
-            section(text(R.string.settings_theme)) { add(themes) }
+            section(text(R.string.settings_theme), above = R.dimen.space_s) { add(themes) }
             add(model)
             add(reset, width = WRAP, above = R.dimen.space_xl)
         }

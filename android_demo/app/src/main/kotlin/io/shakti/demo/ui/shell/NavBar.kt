@@ -27,6 +27,7 @@ class NavBar(context: Context, private val atSide: Boolean, private val onPlace:
     init {
         orientation = if (atSide) VERTICAL else HORIZONTAL
         setBackgroundColor(colour(R.color.card))
+        if (atSide) setPaddingRelative(0, dimen(R.dimen.space_s), 0, dimen(R.dimen.space_s))
         gravity = if (atSide) Gravity.CENTER_HORIZONTAL else Gravity.CENTER_VERTICAL
         for (item in items.values) {
             if (atSide) add(item, width = MATCH_WIDTH) else add(item, width = 0, weight = 1f)

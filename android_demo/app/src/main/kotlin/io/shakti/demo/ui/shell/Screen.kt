@@ -51,6 +51,9 @@ interface ScreenHost {
 
     fun backChanged()
 
+    /** Lets Android ask whether the app may show notifications; nothing depends on the answer. */
+    fun askForNotifications()
+
     /** Gives the chat's model back, so that its memory and the engine's thread are free. */
     suspend fun releaseModel()
 }
