@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import sdk_builder
@@ -30,10 +29,3 @@ def test_the_app_opens_the_bundle_that_it_is_started_with():
 def test_a_serial_is_one_word_of_a_command():
     assert install_command("R5CT1") == "shakti-sdk demo install --device R5CT1"
     assert uninstall_command("a b;c") == "shakti-sdk demo uninstall --device 'a b;c'"
-
-
-def test_the_pictures_of_the_guide_are_there():
-    docs = Path(sdk_builder.__file__).parents[1] / "docs"
-    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (docs / "demo.md").read_text(encoding="utf-8"))
-    assert pictures
-    assert [name for name in pictures if not (docs / name).is_file()] == []
