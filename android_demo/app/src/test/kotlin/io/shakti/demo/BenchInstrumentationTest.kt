@@ -1,7 +1,6 @@
 package io.shakti.demo
 
 import android.app.Activity
-import android.app.Instrumentation
 import android.content.Context
 import android.os.Bundle
 import io.shakti.demo.bench.BenchSetup
@@ -53,8 +52,9 @@ class BenchInstrumentationTest {
         bundle.keySet().associateWith { bundle.getString(it) }
 
     private fun run(vararg extras: Pair<String, String>): Map<String, String?> {
-        val instrumentation: Instrumentation = Started()
-        instrumentation.onCreate(Bundle().apply { extras.forEach { putString(it.first, it.second) } })
+        val arguments = Bundle()
+        for ((key, value) in extras) arguments.putString(key, value)
+        Started().onCreate(arguments)
         val until = System.nanoTime() + TimeUnit.SECONDS.toNanos(60)
         while (!ended.isDone && System.nanoTime() < until) {
             showActivity()

@@ -25,7 +25,7 @@ data class Attempt(val runId: String, val round: Long, val attempt: Long)
 /** The text of a plan file. Throws PlanRefused. */
 fun readPlanText(file: File): String {
     try {
-        if (file.length() > MAX_PLAN_BYTES) throw PlanRefused("${file.path} is too large for a plan")
+        if (file.length() > MAX_PLAN_BYTES) throw PlanRefused("${file.path} is no plan: too large")
         return Charsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(file.readBytes())).toString()
     } catch (error: CharacterCodingException) {
         throw PlanRefused("${file.path} is no UTF-8 text", error)
@@ -35,8 +35,8 @@ fun readPlanText(file: File): String {
 }
 
 /**
- * The plan that [text] is. What the SDK's own reader accepts is accepted, but for fields given twice.
- * Throws PlanRefused.
+ * The plan that [text] is. What the SDK's own reader accepts is accepted, but for fields that are
+ * given twice. Throws PlanRefused.
  */
 fun parsePlan(text: String): RoundPlan = planNode(text) { node ->
     node.record {

@@ -109,7 +109,9 @@ class PlanReaderTest {
 
     @Test
     fun plan_that_is_refused_still_tells_its_attempt() {
-        val other = text.replace("\"protocol\": 1", "\"protocol\": 7").replace("\"attempt\": 0", "\"attempt\": 4")
+        val other = text
+            .replace("\"protocol\": 1", "\"protocol\": 7")
+            .replace("\"attempt\": 0", "\"attempt\": 4")
         assertEquals(Attempt("0f3a5c7e9b1d2468", 0, 4), attemptOf(other))
         assertNull(attemptOf(text.replace("0f3a5c7e9b1d2468", "../../x")))
         assertNull(attemptOf("[]"))
@@ -118,8 +120,9 @@ class PlanReaderTest {
 
     @Test
     fun files_that_are_no_plans_are_refused_by_name() {
-        val missing = assertThrows(PlanRefused::class.java) { readPlanText(File(folder.root, "none")) }
-        assertTrue(missing.message, missing.message.startsWith("cannot read "))
+        val none = File(folder.root, "none")
+        val missing = assertThrows(PlanRefused::class.java) { readPlanText(none) }
+        assertTrue(missing.message, missing.message.startsWith("cannot read $none"))
         val binary = folder.newFile().apply { writeBytes(byteArrayOf(0x7b, -1, -2)) }
         assertThrows(PlanRefused::class.java) { readPlanText(binary) }
         val large = folder.newFile().apply { writeBytes(ByteArray((1 shl 20) + 1)) }
@@ -138,8 +141,9 @@ class PlanReaderTest {
                 assertTrue(plan.cases.isNotEmpty() && plan.heartbeatS > 0)
                 accepted++
             } catch (refused: PlanRefused) {
-                assertTrue(refused.message.isNotBlank())
-                assertTrue(refused.message, '\n' !in refused.message && refused.message.length < 500)
+                val message = refused.message
+                assertTrue(message, message.isNotBlank() && '\n' !in message)
+                assertTrue(message, message.length < 500)
             }
             attemptOf(mutated)?.let { assertNotNull(outputName(it.runId, it.round, it.attempt)) }
         }
@@ -156,11 +160,12 @@ class PlanReaderTest {
         val out = StringBuilder(text)
         repeat(random.nextInt(1, 4)) {
             val at = random.nextInt(out.length)
+            val end = minOf(out.length, at + random.nextInt(40))
             when (random.nextInt(5)) {
                 0 -> out.deleteCharAt(at)
                 1 -> out.insert(at, PIECES.random(random))
                 2 -> out.setCharAt(at, random.nextInt(0x20, 0x3000).toChar())
-                3 -> out.replace(at, minOf(out.length, at + random.nextInt(40)), PIECES.random(random))
+                3 -> out.replace(at, end, PIECES.random(random))
                 4 -> Regex("[0-9.]+").findAll(out).toList().randomOrNull(random)?.let {
                     out.replace(it.range.first, it.range.last + 1, NUMBERS.random(random))
                 }
@@ -174,6 +179,8 @@ class PlanReaderTest {
             "0", "-1", "1.5", "1e2", "1e999", "9223372036854775807", "9223372036854775808", "-0",
             "null", "true", "\"1\"", "[1]", "{}", "01", "+1", "0x10", "NaN",
         )
-        val PIECES = listOf("{", "}", "[", "]", ",", ":", "\"", "\\ud800", "null", "\u0000", "🙂", "1e")
+        val PIECES = listOf(
+            "{", "}", "[", "]", ",", ":", "\"", "\\ud800", "null", "\u0000", "🙂", "1e",
+        )
     }
 }
