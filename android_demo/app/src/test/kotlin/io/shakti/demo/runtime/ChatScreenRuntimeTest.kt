@@ -16,6 +16,7 @@ import io.shakti.demo.textsShown
 import io.shakti.demo.ui.Look
 import io.shakti.demo.ui.chat.AnswerView
 import java.io.File
+import java.time.Duration
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
@@ -77,11 +78,12 @@ class ChatScreenRuntimeTest {
         do {
             val chat = app.chat.state.value
             val isOver = !chat.isBusy && chat.facts.conversation.turns.size == 2 * number
-            shadowOf(Looper.getMainLooper()).idle()
+            // The view draws what has come every so often, by Android's clock, which stands still here.
+            shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(FRAME_MS))
             val text = answerShown(activity, number)
             if (text != texts.lastOrNull() && !text.isNullOrEmpty()) texts += text
             assertTrue("no answer in time: $texts, $chat", System.nanoTime() < deadline)
-            Thread.sleep(5)
+            Thread.sleep(FRAME_MS)
         } while (!isOver)
         return texts
     }
@@ -105,6 +107,7 @@ class ChatScreenRuntimeTest {
     }
 
     private companion object {
+        const val FRAME_MS = 60L
         const val PATIENCE_NS = 120_000_000_000L
     }
 }
