@@ -32,6 +32,7 @@ private val POST_PROCESSORS =
     setOf("ByteLevel", "TemplateProcessing", "RobertaProcessing", "BertProcessing")
 
 private fun TokenizerFile.checkFrame() {
+    version?.let { if (it != "1.0") throw unsupported("version ${quoted(it)}") }
     for (cut in listOf("truncation", "padding")) {
         if (part(cut) != null) throw unsupported("$cut, which changes prompts silently")
     }

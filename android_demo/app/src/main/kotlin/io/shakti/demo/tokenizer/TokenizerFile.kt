@@ -26,6 +26,9 @@ internal class TokenizerFile(val model: BpeFile, private val parts: Map<String, 
     /** Null where the file has null or nothing. */
     fun part(name: String): Spec? = Spec.ofNullable(parts[name], name)
 
+    /** Null where the file has none. */
+    val version: String? get() = (parts["version"] as? JsonPrimitive)?.content
+
     fun addedTokens(): List<AddedToken> {
         val list = parts["added_tokens"] ?: return emptyList()
         if (list !is JsonArray) throw unsupported("added_tokens is not a list")

@@ -1,6 +1,7 @@
 package io.shakti.demo.tokenizer
 
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
@@ -62,6 +63,13 @@ class ScannersTest {
     fun a_kind_of_letter_newer_than_the_platform_is_a_letter() {
         val garay = String(Character.toChars(0x10D50)) // Unicode 16
         assertEquals(listOf("a$garay"), cut(gpt2, "a$garay"))
+    }
+
+    @Test
+    fun a_digit_newer_than_Oniguruma_is_one_for_Digits_only() {
+        val tolongSiki = 0x11DE5 // Unicode 17
+        assertTrue(Characters.isDigit(tolongSiki))
+        assertFalse(Characters.isNumber(tolongSiki))
     }
 
     @Test

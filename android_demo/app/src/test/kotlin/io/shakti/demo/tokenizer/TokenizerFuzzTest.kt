@@ -23,9 +23,9 @@ class TokenizerFuzzTest {
             " 'MergedWithNext', 'invert': true}"
         val merges = "[['a', 'b'], ['ab', 'c'], ['Ġ', 'a']]"
         val names = BYTE_ALPHABET + listOf("ab", "abc", "Ġa", "<unk>", "<0x41>", "▁")
-        val chain = "{'type': 'Strip', 'content': ' ', 'start': 1, 'stop': 1}, {'type': 'Replace'," +
-            " 'pattern': {'String': 'a'}, 'content': 'aa'}, {'type': 'Fuse'}, {'type':" +
-            " 'Metaspace', 'replacement': '▁', 'prepend_scheme': 'always'}"
+        val chain = "{'type': 'Strip', 'content': ' ', 'start': 1, 'stop': 1}, {'type':" +
+            " 'Replace', 'pattern': {'String': 'a'}, 'content': 'aa'}, {'type': 'Fuse'}," +
+            " {'type': 'Metaspace', 'replacement': '▁', 'prepend_scheme': 'always'}"
         tokenizerJson(
             names,
             merges,
@@ -178,9 +178,9 @@ class TokenizerFuzzTest {
         val INTERESTING_BYTES = "\"{}[],:\\0a \n-".toByteArray().toList() + listOf(0, -1, -61)
         val KEYS = listOf("type", "vocab", "merges", "model", "content", "decoders", "a", "pattern")
         val VALUES: List<JsonElement> = listOf(
-            JsonNull, JsonPrimitive(true), JsonPrimitive(false), JsonPrimitive(0), JsonPrimitive(-1),
-            JsonPrimitive(4_000_000_000), JsonPrimitive(1e300), JsonPrimitive(""), JsonPrimitive("a"),
-            JsonPrimitive("BPE"), JsonPrimitive("Sequence"), JsonPrimitive("Strip"),
+            JsonNull, JsonPrimitive(true), JsonPrimitive(false), JsonPrimitive(0),
+            JsonPrimitive(-1), JsonPrimitive(4_000_000_000), JsonPrimitive(1e300),
+            JsonPrimitive(""), JsonPrimitive("a"), JsonPrimitive("BPE"), JsonPrimitive("Sequence"), JsonPrimitive("Strip"),
             JsonPrimitive("ByteLevel"), JsonPrimitive("a b"), JsonPrimitive("\uD800"),
             JsonPrimitive("😀"), JsonPrimitive("Removed"), JsonPrimitive("never"),
             JsonPrimitive("x".repeat(300)), JsonArray(emptyList()), JsonObject(emptyMap()),

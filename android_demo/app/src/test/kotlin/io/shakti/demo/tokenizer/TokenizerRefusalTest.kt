@@ -1,5 +1,6 @@
 package io.shakti.demo.tokenizer
 
+import io.shakti.demo.AppFailure
 import io.shakti.demo.FailureKind
 import java.io.File
 import org.junit.Assert.assertEquals
@@ -62,6 +63,7 @@ class TokenizerRefusalTest {
             assertRefused(tokenizerJson(letters, model = "{'$key': '##'}"), key)
         }
         assertRefused(tokenizerJson(letters, model = "{'dropout': 0.1}"), "dropout")
+        assertRefused(tokenizerJson(letters, top = "{'version': '2.0'}"), "2.0")
         for (key in listOf("truncation", "padding")) {
             assertRefused(tokenizerJson(letters, top = "{'$key': {'max_length': 5}}"), key)
         }
@@ -133,7 +135,7 @@ class TokenizerRefusalTest {
 
     @Test
     fun a_missing_file_is_a_corrupt_bundle() {
-        val failure = assertThrows(io.shakti.demo.AppFailure::class.java) {
+        val failure = assertThrows(AppFailure::class.java) {
             readTokenizer(File(folder.root, "tokenizer.json"))
         }
         assertEquals(FailureKind.BUNDLE_CORRUPT, failure.kind)

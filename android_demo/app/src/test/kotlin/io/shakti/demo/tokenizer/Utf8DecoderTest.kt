@@ -63,7 +63,8 @@ class Utf8DecoderTest {
         val leads = intArrayOf(0x41, 0x80, 0xBF, 0xC2, 0xE0, 0xEF, 0xF0, 0xF4, 0xF5, 0xFF)
         repeat(20_000) {
             val bytes = IntArray(random.nextInt(9)) {
-                if (random.nextBoolean()) random.nextInt(0xED) else leads[random.nextInt(leads.size)]
+                if (random.nextBoolean()) random.nextInt(0xED)
+                else leads[random.nextInt(leads.size)]
             }
             val java = String(ByteArray(bytes.size) { bytes[it].toByte() }, Charsets.UTF_8)
             assertEquals(bytes.joinToString(" ") { "%02x".format(it) }, java, decode(*bytes))
