@@ -229,6 +229,8 @@ class Compositions:
         if not in_bytes:
             made["model"]["byte_fallback"] = chance() < 0.6
             made["model"]["unk_token"] = "<unk>" if chance() < 0.7 else None
+            if chance() < 0.5:
+                made["model"]["vocab"] = self._without_some_bytes(made["model"]["vocab"])
         cuts = [self._pre_tokenizer() for _ in range(self._random.randint(0, 2))]
         if in_bytes:
             cuts.append(self._byte_level())
@@ -240,6 +242,11 @@ class Compositions:
             added_tokens=self._added(normalizer),
         )
         return made, forms
+
+    def _without_some_bytes(self, vocabulary: dict[str, int]) -> dict[str, int]:
+        """So that characters fall back to the unknown token among others that do to bytes."""
+        gone = {f"<0x{byte:02X}>" for byte in self._random.sample(range(0x80, 0x100), 40)}
+        return {(f"gone {one}" if one in gone else one): at for one, at in vocabulary.items()}
 
     def _sequence(self, key: str, steps: list[Json]) -> Json | None:
         if len(steps) == 1 and self._random.random() < 0.5:
