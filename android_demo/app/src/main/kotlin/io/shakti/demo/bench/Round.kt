@@ -3,10 +3,10 @@ package io.shakti.demo.bench
 import io.shakti.demo.AppFailure
 import io.shakti.demo.FailureKind
 import io.shakti.demo.bundle.Bundle
-import io.shakti.demo.files.toHex
 import io.shakti.demo.engine.GoldenAnswers
 import io.shakti.demo.engine.ProgramLoader
 import io.shakti.demo.engine.goldenAnswers
+import io.shakti.demo.files.toHex
 import java.io.File
 import java.io.IOException
 import java.security.MessageDigest

@@ -2,8 +2,8 @@ package io.shakti.demo.bench
 
 import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.bundle.MANIFEST_NAME
-import io.shakti.demo.files.toHex
 import io.shakti.demo.engine.RuntimeInfo
+import io.shakti.demo.files.toHex
 import java.io.File
 import java.security.SecureRandom
 import kotlinx.serialization.json.Json

@@ -20,7 +20,7 @@ import io.shakti.demo.bench.encodeLine
 import io.shakti.demo.bench.newRunId
 import io.shakti.demo.bench.parsePlan
 import io.shakti.demo.bench.readBundle
-import io.shakti.demo.bench.readPlanText
+import io.shakti.demo.bench.readPlanFile
 import io.shakti.demo.bench.runLine
 import io.shakti.demo.engine.GoldenAnswers
 import io.shakti.demo.engine.RuntimeInfo
@@ -52,7 +52,7 @@ object ContractHost {
         val refused = File(folder, "refused").apply { mkdirs() }
         for (file in File(folder, "plans").listFiles().orEmpty()) {
             try {
-                val plan = parsePlan(readPlanText(file))
+                val plan = parsePlan(readPlanFile(file))
                 File(understood, file.name).writeText(toJson(plan).toString())
             } catch (error: PlanRefused) {
                 File(refused, file.name).writeText(error.message)

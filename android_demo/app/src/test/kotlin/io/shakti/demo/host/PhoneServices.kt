@@ -1,8 +1,8 @@
 package io.shakti.demo.host
 
+import android.content.BroadcastReceiver
 import android.content.Context
 import android.content.ContextWrapper
-import android.content.BroadcastReceiver
 import android.content.Intent
 import android.content.IntentFilter
 import android.content.pm.ApplicationInfo

@@ -90,7 +90,8 @@ class ProgramRuntimeTest {
         val program = loader.open(RuntimeBundles.q4.programFile, threads = null)
         program.close()
         program.close()
-        val failure = assertOneLine(FailureKind.RUNTIME_FAILED) { program.forward(intArrayOf(1), 0) }
+        val failure =
+            assertOneLine(FailureKind.RUNTIME_FAILED) { program.forward(intArrayOf(1), 0) }
         assertEquals("the program is closed", failure.message)
     }
 
