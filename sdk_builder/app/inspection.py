@@ -8,7 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdk_builder.app.archive import PAGE_BYTES
@@ -73,7 +73,8 @@ class RuntimeRecord:
 class ApkReport:
     """size_by_part: bytes in the APK of dex, native libraries, resources, assets and the rest.
 
-    runtime is None for an APK that `shakti-sdk demo build` did not make.
+    signers are SHA-256 of `certificates` (DER). runtime is None for an APK that
+    `shakti-sdk demo build` did not make.
     """
 
     path: Path
@@ -92,6 +93,7 @@ class ApkReport:
     signature_schemes: tuple[str, ...]
     signers: tuple[str, ...]
     runtime: RuntimeRecord | None
+    certificates: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -156,6 +158,7 @@ def _report(path: Path, data: bytes, archive: zipfile.ZipFile) -> ApkReport:
         signature_schemes=signatures.schemes,
         signers=signatures.signers,
         runtime=_runtime(archive) if BUILD_RECORD in names else None,
+        certificates=signatures.certificates,
     )
 
 
