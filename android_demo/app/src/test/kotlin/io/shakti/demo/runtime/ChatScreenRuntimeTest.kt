@@ -39,7 +39,7 @@ class ChatScreenRuntimeTest {
     private val graph = AndroidGraph(app).also { real ->
         val bundle = RuntimeBundles.q4.folder.path
         real.settings.update {
-            Settings(temperature = 0f, maxTokens = 160, threads = 1, bundleFolder = bundle)
+            Settings(temperature = 0f, threads = 1, bundleFolder = bundle)
         }
     }
 
@@ -51,10 +51,10 @@ class ChatScreenRuntimeTest {
         ask(activity, "What is the capital of France?")
         val first = watchAnswer(activity, 1)
         assertEquals("The capital of France is Paris.", first.last())
-        ask(activity, "Name three things to see there.")
+        ask(activity, "What is it famous for?")
         val second = watchAnswer(activity, 2)
         second.zipWithNext { before, after -> assertTrue("$before | $after", after.startsWith(before)) }
-        assertTrue("came in ${second.size} pieces", second.size >= 3)
+        assertTrue("came in ${second.size} pieces", second.size >= 2)
 
         val figures = activity.window.decorView.textsShown().single { "tokens/s" in it }
         assertTrue(figures, Regex("""[1-9][\d.,]* tokens/s""").containsMatchIn(figures))
