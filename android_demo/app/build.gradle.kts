@@ -95,9 +95,7 @@ fun Test.setUp() {
         "shakti.screenshots" to repository.dir("build/app-screenshots"),
     )
     folders.forEach { (name, folder) -> systemProperty(name, folder.asFile.path) }
-    for (name in listOf("shakti.bundle.q4", "shakti.bundle.none", "shakti.tokenizers")) {
-        setting(name)?.let { systemProperty(name, it) }
-    }
+    systemProperties(providers.gradlePropertiesPrefixedBy("shakti.").get())
 }
 
 dependencies {

@@ -52,7 +52,7 @@ CHANCE_IDS = 2_000
 STREAMED = 8  # one case in so many
 
 _SEED = 20261126
-_TRAINING_LINES = 3_000
+_TRAINING_LINES = 1_200
 _BLOCK = 2_000
 
 
@@ -173,7 +173,7 @@ def _chance_ids(tokenizer: Tokenizer, count: int) -> list[list[int]]:
 def _unsure(forms: tuple[str, ...]) -> Callable[[str], bool] | None:
     """Says of a text whether its forms depend on the version of Unicode; None: none does.
 
-    The library's normalizers know Unicode 12 and its Lowercase 17, the platforms of the app 10 to
+    The library's normalizers know Unicode 9 and its Lowercase 17, the platforms of the app 10 to
     16. Python's own tables are of 13 or later and show where the library's differ.
     """
     if not forms:

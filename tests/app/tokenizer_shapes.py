@@ -93,7 +93,7 @@ def _byte_level(
     return Shape(name, made, LIBRARY_PIECES)
 
 
-def _sentence_piece(name: str, lines: list[str], learn: pre_tokenizers.PreTokenizer) -> Json:
+def _sentence_piece(lines: list[str], learn: pre_tokenizers.PreTokenizer) -> Json:
     """BPE with byte tokens whose words begin with ▁; `learn` cuts for the training only."""
     tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     tokenizer = Tokenizer(BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
@@ -122,49 +122,51 @@ def _old_merges(made: Json) -> Json:
 
 def named_shapes(lines: list[str]) -> list[Shape]:
     """The tokenizers of known model families, but for their words."""
+    return [*_byte_level_shapes(lines), *_sentence_piece_shapes(lines)]
+
+
+def _byte_level_shapes(lines: list[str]) -> list[Shape]:
     digits = pre_tokenizers.Digits(individual_digits=True)
     llama3 = _byte_level("llama3", lines, _split(LLAMA3, last=_bytes(False)), ignore_merges=True)
-    template = [
-        {"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 0}},
-        {"Sequence": {"id": "A", "type_id": 0}},
-    ]
-    begin = {
-        "<|begin_of_text|>": {
-            "id": "<|begin_of_text|>",
-            "ids": [0],
-            "tokens": ["<|begin_of_text|>"],
-        }
-    }
-    llama3.json["post_processor"] = {
-        "type": "Sequence",
-        "processors": [
-            {
-                "type": "ByteLevel",
-                "add_prefix_space": True,
-                "trim_offsets": False,
-                "use_regex": True,
-            },
-            {
-                "type": "TemplateProcessing",
-                "single": template,
-                "pair": template,
-                "special_tokens": begin,
-            },
-        ],
-    }
+    llama3.json["post_processor"] = _begin_of_text()
     qwen2 = _byte_level("qwen2", lines, _split(QWEN2, last=_bytes(False)), normalizers.NFC())
     gpt2 = _byte_level("gpt2", lines, _bytes(True))
-    llama_cpp = _byte_level("llama.cpp", lines, _split(*LLAMA_CPP, last=_bytes(False)))
-    smollm = _byte_level("smollm", lines, pre_tokenizers.Sequence([digits, _bytes(True)]))
+    return [
+        llama3,
+        Shape("qwen2", qwen2.json, LIBRARY_PIECES, ("NFC",)),
+        Shape("gpt2", _old_merges(gpt2.json), LIBRARY_PIECES),
+        _byte_level("smollm", lines, pre_tokenizers.Sequence([digits, _bytes(True)])),
+        _byte_level("llama.cpp", lines, _split(*LLAMA_CPP, last=_bytes(False))),
+    ]
 
-    words = pre_tokenizers.Split("▁", "merged_with_next")
-    llama2 = _sentence_piece("llama2", lines, words)
-    metaspace = copy.deepcopy(llama2)
-    llama2["normalizer"] = {
-        "type": "Sequence",
-        "normalizers": [{"type": "Prepend", "prepend": "▁"}, _MARK],
+
+def _begin_of_text() -> Json:
+    token = "<|begin_of_text|>"
+    template = [
+        {"SpecialToken": {"id": token, "type_id": 0}},
+        {"Sequence": {"id": "A", "type_id": 0}},
+    ]
+    byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False}
+    begin = {
+        "type": "TemplateProcessing",
+        "single": template,
+        "pair": template,
+        "special_tokens": {token: {"id": token, "ids": [0], "tokens": [token]}},
     }
-    llama2.update(pre_tokenizer=None, decoder={"type": "Sequence", "decoders": _STRIPPED})
+    return {"type": "Sequence", "processors": [{**byte_level, "use_regex": True}, begin]}
+
+
+def _sentence_piece_shapes(lines: list[str]) -> list[Shape]:
+    base = _sentence_piece(lines, pre_tokenizers.Split("▁", "merged_with_next"))
+    llama2, metaspace, gemma = (copy.deepcopy(base) for _ in range(3))
+    llama2.update(
+        normalizer={
+            "type": "Sequence",
+            "normalizers": [{"type": "Prepend", "prepend": "▁"}, _MARK],
+        },
+        pre_tokenizer=None,
+        decoder={"type": "Sequence", "decoders": _STRIPPED},
+    )
     metaspace.update(
         normalizer=None,
         pre_tokenizer={
@@ -175,7 +177,6 @@ def named_shapes(lines: list[str]) -> list[Shape]:
         },
         decoder={"type": "Sequence", "decoders": _STRIPPED},
     )
-    gemma = _sentence_piece("gemma", lines, words)
     gemma["added_tokens"] += [
         *(added(one) for one in ("<pad>", "<start_of_turn>", "<end_of_turn>", "<b>")),
         *(added("\n" * n, special=False, normalized=False) for n in range(1, 9)),
@@ -192,11 +193,6 @@ def named_shapes(lines: list[str]) -> list[Shape]:
         decoder={"type": "Sequence", "decoders": _FUSED},
     )
     return [
-        llama3,
-        Shape("qwen2", qwen2.json, LIBRARY_PIECES, ("NFC",)),
-        Shape("gpt2", _old_merges(gpt2.json), LIBRARY_PIECES),
-        smollm,
-        llama_cpp,
         Shape("llama2", _old_merges(llama2), ROW_PIECES),
         Shape("llama2-metaspace", metaspace, ROW_PIECES),
         Shape("gemma", gemma, ROW_PIECES),
@@ -229,6 +225,8 @@ class Compositions:
         if not in_bytes:
             made["model"]["byte_fallback"] = chance() < 0.6
             made["model"]["unk_token"] = "<unk>" if chance() < 0.7 else None
+            if chance() < 0.5:
+                made["model"]["vocab"] = self._without_some_bytes(made["model"]["vocab"])
         cuts = [self._pre_tokenizer() for _ in range(self._random.randint(0, 2))]
         if in_bytes:
             cuts.append(self._byte_level())
@@ -240,6 +238,11 @@ class Compositions:
             added_tokens=self._added(normalizer),
         )
         return made, forms
+
+    def _without_some_bytes(self, vocabulary: dict[str, int]) -> dict[str, int]:
+        """So that characters fall back to the unknown token among others that do to bytes."""
+        gone = {f"<0x{byte:02X}>" for byte in self._random.sample(range(0x80, 0x100), 40)}
+        return {(f"gone {one}" if one in gone else one): at for one, at in vocabulary.items()}
 
     def _sequence(self, key: str, steps: list[Json]) -> Json | None:
         if len(steps) == 1 and self._random.random() < 0.5:

@@ -10,6 +10,7 @@ import pytest
 
 from sdk_builder.app import relock
 from sdk_builder.app.catalog import CATALOG, LOCK, Coordinate, libraries, read_catalog, read_toml
+from sdk_builder.app.runtimes import FLAVOURS
 from sdk_builder.app.sources import android_demo
 from sdk_builder.errors import ToolchainError
 
@@ -121,6 +122,17 @@ def test_catalog_that_is_no_toml_is_told(demo):
     (demo / CATALOG).write_text("[versions")
     with pytest.raises(ToolchainError, match="no version catalog"):
         read_catalog(demo)
+
+
+def test_wheel_carries_what_the_build_reads_and_none_of_its_tests():
+    root = android_demo().parent
+    targets = read_toml(root / "pyproject.toml")["tool"]["hatch"]["build"]["targets"]
+    carried = targets["wheel"]["force-include"]
+    assert all((root / source).exists() for source in carried)
+    assert all(target == f"sdk_builder/{source}" for source, target in carried.items())
+    needed = ["app/proguard-rules.pro", "app/src/main", str(CATALOG), str(LOCK)]
+    needed += [f"app/src/{flavour}" for flavour in FLAVOURS]
+    assert sorted(carried) == sorted(f"android_demo/{path}" for path in needed)
 
 
 def test_libraries_have_their_versions():

@@ -153,8 +153,11 @@ def test_native_libraries_are_stored_for_large_pages(build, manifest):
 
 
 def test_gradle_gives_the_tests_what_our_runner_gives_them(build):
+    readme = (DEMO / "README.md").read_text(encoding="utf-8")
+    assert 'gradlePropertiesPrefixedBy("shakti.")' in build
     for name in inputs.PROPERTIES:
-        assert f'"{name}"' in build
+        set_here, told = f'"{name}" to ' in build, f"`{name}`" in readme
+        assert set_here or (name.startswith("shakti.") and told), name
     opened = re.findall(r'"(java\.\w+)"', build)
     assert {f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in opened} == set(jvm.OPENED)
     assert 'excludeTestsMatching("*RuntimeTest")' in build

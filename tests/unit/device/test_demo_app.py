@@ -5,14 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import sdk_builder
-from sdk_builder.device.demo_app import BUNDLES_FOLDER, install_command, uninstall_command
+from sdk_builder.device.demo_app import (
+    BUNDLE_EXTRA,
+    BUNDLES_FOLDER,
+    install_command,
+    uninstall_command,
+)
 
 SOURCES = Path(sdk_builder.__file__).parents[1] / "android_demo/app/src/main/kotlin/io/shakti/demo"
 
 
 def test_the_app_looks_for_bundles_where_they_are_pushed():
     texts = [path.read_text(encoding="utf-8") for path in SOURCES.rglob("*.kt")]
-    assert any(BUNDLES_FOLDER in text for text in texts)
+    assert any(f'"{BUNDLES_FOLDER}"' in text for text in texts)
+
+
+def test_the_app_opens_the_bundle_that_it_is_started_with():
+    activity = (SOURCES / "MainActivity.kt").read_text(encoding="utf-8")
+    assert f'EXTRA_BUNDLE = "{BUNDLE_EXTRA}"' in activity
+    assert "getStringExtra(EXTRA_BUNDLE)" in activity
 
 
 def test_a_serial_is_one_word_of_a_command():

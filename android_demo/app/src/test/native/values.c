@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* -- errors ------------------------------------------------------------------------------------ */
+/* -- errors ----------------------------------------------------------------------------------- */
 
 int *bionic___errno(void) { return &errno; }
 
@@ -22,7 +22,7 @@ char *bionic___gnu_strerror_r(int error, char *text, size_t size) {
   return strerror_r(error, text, size);
 }
 
-/* -- limits, which the two libraries number differently ----------------------------------------- */
+/* -- limits, which the two libraries number differently --------------------------------------- */
 
 struct renumbered { int bionic, host; };
 
@@ -54,7 +54,7 @@ long bionic_pathconf(const char *path, int name) {
   return host < 0 ? -1 : pathconf(path, (int)host);
 }
 
-/* -- signal sets: 64 bits on Android, 1024 here --------------------------------------------------- */
+/* -- signal sets: 64 bits on Android, 1024 here ----------------------------------------------- */
 
 int bionic_sigfillset(uint64_t *set) {
   *set = UINT64_MAX;
@@ -71,7 +71,7 @@ int bionic_pthread_sigmask(int how, const uint64_t *set, uint64_t *old) {
   return error;
 }
 
-/* -- checked string functions that glibc has not -------------------------------------------------- */
+/* -- checked string functions that glibc has not ---------------------------------------------- */
 
 static void overrun(const char *function) {
   fprintf(stderr, "androidhost: %s runs past its buffer\n", function);
@@ -96,7 +96,7 @@ ssize_t bionic___write_chk(int file, const void *from, size_t count, size_t size
   return write(file, from, count);
 }
 
-/* -- Android's own -------------------------------------------------------------------------------- */
+/* -- Android's own ---------------------------------------------------------------------------- */
 
 void bionic___assert2(const char *file, int line, const char *function, const char *claim) {
   fprintf(stderr, "androidhost: %s:%d: %s: \"%s\" does not hold\n", file, line, function, claim);

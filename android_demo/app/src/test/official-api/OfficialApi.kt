@@ -69,7 +69,8 @@ object Library {
 }
 
 /** Its program's logits are the last id plus the start, in a vocabulary of 8. */
-open class Module private constructor(modelPath: String, loadMode: Int, numThreads: Int) : Closeable {
+open class Module private constructor(modelPath: String, loadMode: Int, numThreads: Int) :
+    Closeable {
     private var valid = true
 
     init {

@@ -6,7 +6,7 @@ import io.shakti.demo.engine.bestId
 import org.pytorch.executorch.Library
 import java.io.File
 
-/** Runs the official adapter over the declared API; the argument is a file that looks like a program. */
+/** Runs the official adapter over the declared API. The argument: a file with a program's head. */
 fun main(arguments: Array<String>) {
     val loader = RuntimeFlavour.loader()
     val file = File(arguments.single())

@@ -62,7 +62,7 @@ open class BenchInstrumentation : Instrumentation() {
     /** Has the app's activity shown, so that the process counts as the one in use. */
     protected open fun bringToFront() {
         val intent = Intent(targetContext, MainActivity::class.java)
-            .putExtra(EXTRA_BENCH, true)
+            .putExtra(MainActivity.EXTRA_BENCH, true)
             .addFlags(Intent.FLAG_ACTIVITY_NEW_TASK)
         val application = targetContext.applicationContext as Application
         val inFront = InFront(application).await(SHOW_MS) { targetContext.startActivity(intent) }
@@ -122,13 +122,10 @@ open class BenchInstrumentation : Instrumentation() {
     private fun bundle(vararg values: Pair<String, String>): Bundle =
         Bundle().apply { for ((key, value) in values) putString(key, value) }
 
-    companion object {
-        /** Of [MainActivity]'s intent: only say that a benchmark runs, and keep the screen on. */
-        const val EXTRA_BENCH = "io.shakti.demo.BENCH"
-
-        private const val TAG = "ShaktiBench"
-        private const val RESULTS_FOLDER = "bench"
-        private const val STATUS_CODE = 0
-        private const val SHOW_MS = 5_000L
+    private companion object {
+        const val TAG = "ShaktiBench"
+        const val RESULTS_FOLDER = "bench"
+        const val STATUS_CODE = 0
+        const val SHOW_MS = 5_000L
     }
 }

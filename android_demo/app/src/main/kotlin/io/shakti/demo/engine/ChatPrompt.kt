@@ -23,7 +23,8 @@ class ChatPrompt(private val texts: ChatTurns) {
      * [chat] alternates, the user's turn first and last.
      */
     fun parts(system: String?, chat: List<Turn>, known: (String) -> IntArray?): List<PromptPart> {
-        require(chat.size % 2 == 1 && chat.withIndex().all { (i, turn) -> turn.role == roleAt(i) }) {
+        val inTurn = chat.withIndex().all { (index, turn) -> turn.role == roleAt(index) }
+        require(chat.size % 2 == 1 && inTurn) {
             "a chat to be answered is user and assistant in turn, the user first and last"
         }
         val parts = ArrayList<PromptPart>()

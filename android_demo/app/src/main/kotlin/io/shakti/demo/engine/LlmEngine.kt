@@ -15,8 +15,8 @@ interface LlmEngine {
  * An opened bundle that answers chats. All but [stop] and the properties are blocking and belong to
  * one worker thread.
  *
- * The session keeps the ids that are in the KV cache. A chat is handed over whole each time; what it
- * has in common with the cache is not computed again, so the next turn, a retry and an edit cost
+ * The session keeps the ids that are in the KV cache. A chat is handed over whole each time; what
+ * it has in common with the cache is not computed again, so the next turn, a retry and an edit cost
  * only what differs.
  */
 interface LlmSession : Closeable {

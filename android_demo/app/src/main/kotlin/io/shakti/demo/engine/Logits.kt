@@ -17,6 +17,8 @@ fun bestId(logits: FloatArray): Int {
             best = id
         }
     }
-    if (best < 0) throw AppFailure(FailureKind.RUNTIME_FAILED, "the program's logits are no numbers")
+    if (best < 0) {
+        throw AppFailure(FailureKind.RUNTIME_FAILED, "the program's logits are no numbers")
+    }
     return best
 }

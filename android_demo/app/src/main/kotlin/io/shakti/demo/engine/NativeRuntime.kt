@@ -27,15 +27,16 @@ interface NativeModule : Closeable {
     /** What a method without inputs returns. */
     fun constant(name: String): Long
 
-    /** Runs [method] on tokens int64 `[1, n]` and start int64 `[1]`; a copy of the output's floats. */
+    /** Runs [method] on tokens int64 `[1, n]` and start int64 `[1]`; copies the output's floats. */
     fun run(method: String, ids: IntArray, start: Int): FloatArray
 }
 
-/** The library refused. [code] is of ExecuTorch's `runtime/core/error.h`, null where it gave none. */
+/** The library refused. [code]: of ExecuTorch's `runtime/core/error.h`, null where it gave none. */
 class NativeError(val code: Int?, message: String, cause: Throwable? = null) :
     Exception(message, cause) {
     companion object {
-        private val CODE = Regex("""(?:status|error)\D{0,8}0x([0-9a-f]+)""", RegexOption.IGNORE_CASE)
+        private val CODE =
+            Regex("""(?:status|error)\D{0,8}0x([0-9a-f]+)""", RegexOption.IGNORE_CASE)
 
         /** From an exception of the library's Java classes, which may tell its code in its text. */
         fun from(error: Exception, what: String, code: Int? = null): NativeError {

@@ -11,7 +11,7 @@ import java.io.File
  * `start + ids.size` at most the context: the runtime's kernels do not look.
  */
 interface Program : Closeable {
-    /** Writes [ids] (1 to max_chunk) to positions [start]… and returns the last one's logits, `[V]`. */
+    /** Writes [ids] (1 to max_chunk) to positions [start]… and returns the last's logits, `[V]`. */
     fun forward(ids: IntArray, start: Int): FloatArray
 
     /** The same with a cache of its own and the logits of all positions, `[ids.size × V]`. */

@@ -13,9 +13,9 @@ internal class Prompt(val ids: IntArray, val droppedTurns: Int)
  *
  * The rule: `room` is kept for the answer. A chat that does not fit beside it loses its oldest
  * exchanges until it fills half of the context, and does not get them back while it goes on:
- * positions change when a turn leaves, so all must be computed again, and this way that happens once
- * in half a context. Where the exchange before the last question is longer than that, it stays as
- * long as it fits. The last question alone may also take the room, all but one position.
+ * positions change when a turn leaves, so all must be computed again, and this way that happens
+ * once in half a context. Where the exchange before the last question is longer than that, it stays
+ * as long as it fits. The last question alone may also take the room, all but one position.
  */
 internal class PromptBuilder(private val manifest: Manifest, private val tokenizer: Tokenizer) {
     private val texts = ChatPrompt(manifest.chat ?: ChatPrompt.PLAIN)
@@ -57,7 +57,7 @@ internal class PromptBuilder(private val manifest: Manifest, private val tokeniz
         return chosen
     }
 
-    /** The prompt with the fewest of [turns] dropped, at least an exchange, and at most [most] ids. */
+    /** The prompt without the fewest of [turns], at least an exchange, that has [most] ids or less. */
     private fun shortened(turns: Int, most: Int, prompt: (Int) -> Prompt): Prompt? {
         var best: Prompt? = null
         var low = 1

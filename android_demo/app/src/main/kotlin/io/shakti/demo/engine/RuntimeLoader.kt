@@ -101,7 +101,7 @@ private class RuntimeProgram(
 
     private fun check(ids: IntArray, start: Int) {
         if (closed) refuse("the program is closed")
-        if (ids.size !in 1..maxChunk) refuse("${ids.size} ids in one call, 1 to $maxChunk are taken")
+        if (ids.size !in 1..maxChunk) refuse("${ids.size} ids in one call, not 1 to $maxChunk")
         if (start < 0 || start > contextLength - ids.size) {
             refuse("positions $start to ${start + ids.size - 1} in a context of $contextLength")
         }

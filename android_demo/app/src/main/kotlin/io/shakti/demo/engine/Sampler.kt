@@ -5,7 +5,7 @@ import java.util.PriorityQueue
 
 /**
  * How a token is drawn. [temperature] 0 takes the best. [topP]: only the most likely that make up
- * this share; [topK]: only so many, 0 all; [minP]: only those at least this share of the best one's.
+ * this share; [topK]: only so many, 0 all; [minP]: only those with this share of the best one's.
  * [repetitionPenalty] above 1 makes what the answer already holds less likely.
  *
  * Throws IllegalArgumentException for a value out of range.
@@ -107,7 +107,12 @@ private fun mostLikely(logits: FloatArray, count: Int): IntArray {
 }
 
 /** The fewest of [ids], best first, whose [weights] sum to [topP] of all of theirs. */
-private fun nucleus(logits: FloatArray, ids: IntArray, weights: DoubleArray, topP: Double): IntArray {
+private fun nucleus(
+    logits: FloatArray,
+    ids: IntArray,
+    weights: DoubleArray,
+    topP: Double,
+): IntArray {
     val total = weights.sum()
     // Lighter ones together weigh less than what may be left out: they need not be sorted.
     val least = (1 - topP) * total / ids.size

@@ -29,7 +29,9 @@ internal class StopTexts(stop: List<String>) {
     fun flush(): String = held.also { held = "" }
 
     private fun startOfFirstStop(text: String): Int? =
-        stop.mapNotNull { stop -> text.indexOf(stop).takeIf { it >= 0 }?.let { it to it + stop.length } }
+        stop.map { text.indexOf(it) to it.length }
+            .filter { (start, _) -> start >= 0 }
+            .map { (start, length) -> start to start + length }
             .minWithOrNull(compareBy({ (_, end) -> end }, { (start, _) -> start }))
             ?.first
 

@@ -112,7 +112,7 @@ private class TokenFinder(tokens: List<FoundToken>) {
             val end = at + patterns[found].length
             val token = sorted[found].token
             if (!token.singleWord || isSingleWord(text, at, end)) {
-                val start = if (token.stripLeft) maxOf(spacesBefore(text, at), done) else at
+                val start = if (token.stripLeft) spacesBefore(text, at) else at
                 if (done < start) onPiece(piece.part(done, start))
                 onToken(sorted[found].id)
                 done = if (token.stripRight) spacesAfter(text, end) else end

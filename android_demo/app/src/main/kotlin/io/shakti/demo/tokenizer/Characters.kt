@@ -29,9 +29,6 @@ internal object Characters {
     /** `\p{L}`. */
     fun isLetter(codePoint: Int): Boolean = has(codePoint, LETTER)
 
-    /** `\p{M}`. */
-    fun isMark(codePoint: Int): Boolean = has(codePoint, MARK)
-
     /** `\p{N}`. */
     fun isNumber(codePoint: Int): Boolean = has(codePoint, NUMBER)
 

@@ -1,6 +1,7 @@
 package io.shakti.demo.tokenizer
 
 import java.io.File
+import java.io.InputStream
 import java.util.BitSet
 
 /**
@@ -9,8 +10,11 @@ import java.util.BitSet
  * Throws AppFailure: BUNDLE_CORRUPT if it is missing or not JSON, FILE_UNREADABLE, and
  * TOKENIZER_UNSUPPORTED with the name of what this app cannot do.
  */
-fun readTokenizer(file: File): Tokenizer {
-    val parsed = TokenizerFile.read(file)
+fun readTokenizer(file: File): Tokenizer = readTokenizer(file.name) { file.inputStream() }
+
+/** The same from a stream, which is closed; [name] is for messages. */
+internal fun readTokenizer(name: String, open: () -> InputStream): Tokenizer {
+    val parsed = TokenizerFile.read(name, open)
     parsed.checkFrame()
     val normalizer = normalizer(parsed.part("normalizer"))
     return HfTokenizer(
@@ -28,6 +32,7 @@ private val POST_PROCESSORS =
     setOf("ByteLevel", "TemplateProcessing", "RobertaProcessing", "BertProcessing")
 
 private fun TokenizerFile.checkFrame() {
+    version?.let { if (it != "1.0") throw unsupported("version ${quoted(it)}") }
     for (cut in listOf("truncation", "padding")) {
         if (part(cut) != null) throw unsupported("$cut, which changes prompts silently")
     }

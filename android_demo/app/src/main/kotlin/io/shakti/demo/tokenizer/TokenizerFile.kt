@@ -2,12 +2,11 @@ package io.shakti.demo.tokenizer
 
 import io.shakti.demo.AppFailure
 import io.shakti.demo.FailureKind
-import java.io.File
 import java.io.FileNotFoundException
 import java.io.IOException
+import java.io.InputStream
 import kotlinx.serialization.DeserializationStrategy
 import kotlinx.serialization.ExperimentalSerializationApi
-import kotlinx.serialization.SerializationException
 import kotlinx.serialization.builtins.MapSerializer
 import kotlinx.serialization.builtins.serializer
 import kotlinx.serialization.descriptors.SerialDescriptor
@@ -27,6 +26,9 @@ internal class TokenizerFile(val model: BpeFile, private val parts: Map<String, 
     /** Null where the file has null or nothing. */
     fun part(name: String): Spec? = Spec.ofNullable(parts[name], name)
 
+    /** Null where the file has none. */
+    val version: String? get() = (parts["version"] as? JsonPrimitive)?.content
+
     fun addedTokens(): List<AddedToken> {
         val list = parts["added_tokens"] ?: return emptyList()
         if (list !is JsonArray) throw unsupported("added_tokens is not a list")
@@ -35,24 +37,26 @@ internal class TokenizerFile(val model: BpeFile, private val parts: Map<String, 
 
     companion object {
         /**
-         * Reads [file] without holding its text or a tree of it: vocabularies have up to 260,000
-         * tokens and twice as many merges. Throws AppFailure (BUNDLE_CORRUPT, FILE_UNREADABLE,
-         * TOKENIZER_UNSUPPORTED).
+         * Reads what [open] gives without holding its text or a tree of it: vocabularies have up to
+         * 260,000 tokens and twice as many merges. [name] is for messages.
          */
         @OptIn(ExperimentalSerializationApi::class)
-        fun read(file: File): TokenizerFile = try {
-            file.inputStream().buffered().use { JSON.decodeFromStream(FileReader, it) }
+        fun read(name: String, open: () -> InputStream): TokenizerFile = try {
+            open().buffered().use { JSON.decodeFromStream(FileReader, it) }
         } catch (missing: FileNotFoundException) {
-            throw failure(FailureKind.BUNDLE_CORRUPT, file, missing)
+            throw failure(FailureKind.BUNDLE_CORRUPT, name, missing)
         } catch (unreadable: IOException) {
-            throw failure(FailureKind.FILE_UNREADABLE, file, unreadable)
-        } catch (unknown: SerializationException) {
-            throw failure(FailureKind.BUNDLE_CORRUPT, file, unknown)
+            throw failure(FailureKind.FILE_UNREADABLE, name, unreadable)
+        } catch (unknown: IllegalArgumentException) { // SerializationException is one
+            throw failure(FailureKind.BUNDLE_CORRUPT, name, unknown)
+        } catch (endless: StackOverflowError) {
+            // The parser goes down into lists by recursion, and has no limit of its own.
+            throw AppFailure(FailureKind.BUNDLE_CORRUPT, "$name: nested too deeply", endless)
         }
 
-        private fun failure(kind: FailureKind, file: File, cause: Exception): AppFailure {
+        private fun failure(kind: FailureKind, name: String, cause: Exception): AppFailure {
             val why = cause.message.orEmpty().lineSequence().first()
-            return AppFailure(kind, "${file.name}: ${quoted(why)}", cause)
+            return AppFailure(kind, "$name: ${quoted(why)}", cause)
         }
 
         private val JSON = Json { ignoreUnknownKeys = true }

@@ -21,7 +21,8 @@ internal class AnswerEndTest : EngineTestBase() {
         val program = replying(maxChunk = 8) { "ok" }
         val session = open(scriptedBundle(maxChunk = 8), program)
         val long = listOf(user("a".repeat(60)))
-        val stopped = session.answer(long, options, Heard { if (it.prefill.size == 3) session.stop() })
+        val heard = Heard { if (it.prefill.size == 3) session.stop() }
+        val stopped = session.answer(long, options, heard)
         assertEquals(Finish.STOPPED, stopped.finish)
         assertEquals("", stopped.text)
         assertNull(stopped.stats.ttftMs)
@@ -77,7 +78,8 @@ internal class AnswerEndTest : EngineTestBase() {
     @Test
     fun text_held_back_for_a_stop_text_comes_when_the_answer_ends() {
         val bundle = scriptedBundle(stop = listOf("STOP"))
-        assertEquals("go STO", open(bundle, replying { "go STO" }).answer(question, options, Heard()).text)
+        val answer = open(bundle, replying { "go STO" }).answer(question, options, Heard())
+        assertEquals("go STO", answer.text)
     }
 
     @Test

@@ -134,7 +134,8 @@ internal class ChatTurnsTest : EngineTestBase() {
     @Test
     fun chat_that_does_not_end_with_a_question_is_refused() {
         val session = open(scriptedBundle(), replying { "ok" })
-        for (chat in listOf(emptyList(), listOf(question, assistant("a")), listOf(assistant("a")))) {
+        val answered = assistant("a")
+        for (chat in listOf(emptyList(), listOf(question, answered), listOf(answered))) {
             assertThrows(IllegalArgumentException::class.java) {
                 session.answer(chat, ChatOptions(), Heard())
             }

@@ -6,6 +6,9 @@ import io.shakti.demo.fakes.ScriptedLoader
 import io.shakti.demo.fakes.ScriptedProgram
 import org.junit.After
 import java.io.File
+import java.math.BigInteger
+import java.nio.file.Files
+import java.security.MessageDigest
 
 /** A listener that keeps what it heard. [onStep] runs on every call, say to stop the session. */
 internal class Heard(private val onStep: (Heard) -> Unit = {}) : AnswerListener {
@@ -31,30 +34,34 @@ internal fun assistant(text: String) = Turn(Role.ASSISTANT, text)
 
 /** Sessions of the real engine on scripted programs; files of the right size, without a content. */
 internal abstract class EngineTestBase {
-    private val folder = createTempDir()
+    private val folder: File = Files.createTempDirectory("engine").toFile()
 
     @After
     fun deleteFolder() {
         folder.deleteRecursively()
     }
 
+    /** [bundle] with a program file of zeros. */
     protected fun bundleFiles(bundle: Bundle): Bundle {
-        val placed = bundle.copy(folder = folder)
-        java.io.RandomAccessFile(placed.programFile, "rw").use {
-            it.setLength(placed.manifest.program.sizeBytes)
-        }
-        return placed
+        val zeros = ByteArray(ZEROS)
+        val sha256 = MessageDigest.getInstance("SHA-256").digest(zeros)
+        val manifest = bundle.manifest.copy(
+            program = bundle.manifest.program.copy(
+                sizeBytes = ZEROS.toLong(),
+                sha256 = BigInteger(1, sha256).toString(16).padStart(64, '0'),
+            ),
+        )
+        return Bundle(folder, manifest).also { it.programFile.writeBytes(zeros) }
     }
 
     protected fun open(
         bundle: Bundle,
         program: ScriptedProgram,
         nowNs: () -> Long = System::nanoTime,
-    ): LlmSession =
-        RuntimeEngine(ScriptedLoader { program }, nowNs) { ByteTokenizer() }.open(bundleFiles(bundle))
-
-    private fun createTempDir(): File =
-        java.nio.file.Files.createTempDirectory("engine").toFile()
+    ): LlmSession {
+        val engine = RuntimeEngine(ScriptedLoader { program }, nowNs) { ByteTokenizer() }
+        return engine.open(bundleFiles(bundle))
+    }
 
     companion object {
         val tokenizer = ByteTokenizer()
@@ -83,6 +90,7 @@ internal abstract class EngineTestBase {
             return ends.firstOrNull { ids.subList(it - row.size, it) == row }
         }
 
+        const val ZEROS = 1000
         const val USER = "<|start|>user\n"
         const val ASSISTANT = "<|start|>assistant\n"
         const val END = "<|end|>"

@@ -41,7 +41,8 @@ class GoldenTest {
 
     @Test
     fun program_of_another_model_is_told_with_its_share() {
-        val answers = goldenAnswers(program(), listOf(golden(listOf(1, 2), 1, 2, 4, 6)), maxChunk = 4)!!
+        val prompts = listOf(golden(listOf(1, 2), 1, 2, 4, 6))
+        val answers = goldenAnswers(program(), prompts, maxChunk = 4)!!
         assertEquals(
             "0 of 1 golden answers repeated, 50% of their tokens ranked first",
             answers.problem(exact = false),

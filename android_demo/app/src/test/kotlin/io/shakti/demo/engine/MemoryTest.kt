@@ -14,9 +14,9 @@ class MemoryTest {
     @Test
     fun figures_are_read_from_the_status_and_given_in_bytes() {
         val status = folder.newFile()
-        status.writeText("Name:\tshakti.demo\nVmHWM:\t  204800 kB\nVmRSS:\t  102400 kB\nThreads:\t12\n")
+        status.writeText("Name:\tdemo\nVmHWM:\t  204800 kB\nVmRSS:\t  102400 kB\nThreads:\t12\n")
         val memory = Memory.read(status) { 51200 }
-        assertEquals(Memory(resident = 104857600, peak = 209715200, proportional = 52428800), memory)
+        assertEquals(Memory(104_857_600, peak = 209_715_200, proportional = 52_428_800), memory)
     }
 
     @Test

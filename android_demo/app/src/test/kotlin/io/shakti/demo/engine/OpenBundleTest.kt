@@ -13,10 +13,15 @@ import org.junit.Test
 
 /** What has to hold before a bundle is opened. */
 internal class OpenBundleTest : EngineTestBase() {
-    private val loader = ScriptedLoader(lacking = setOf("torchao::linear_5bit.out")) { replying { it } }
+    private val lacking = setOf("torchao::linear_5bit.out")
+    private val loader = ScriptedLoader(lacking) { replying { it } }
     private val engine = RuntimeEngine(loader) { ByteTokenizer() }
 
-    private fun refused(kind: FailureKind, bundle: Bundle, engine: LlmEngine = this.engine): String {
+    private fun refused(
+        kind: FailureKind,
+        bundle: Bundle,
+        engine: LlmEngine = this.engine,
+    ): String {
         val failure = assertThrows(AppFailure::class.java) { engine.open(bundle) }
         assertEquals(kind, failure.kind)
         assertTrue(loader.opened.isEmpty())
@@ -42,11 +47,25 @@ internal class OpenBundleTest : EngineTestBase() {
     }
 
     @Test
-    fun program_of_another_size_is_not_opened() {
+    fun program_of_another_size_or_content_is_not_opened() {
         val bundle = bundleFiles(scriptedBundle())
         bundle.programFile.appendBytes(byteArrayOf(1))
-        assertEquals("model.pte has 1000001 bytes, not 1000000", refused(FailureKind.BUNDLE_CORRUPT, bundle))
+        val longer = refused(FailureKind.BUNDLE_CORRUPT, bundle)
+        assertEquals("model.pte has 1001 bytes, not 1000", longer)
+        bundle.programFile.writeBytes(ByteArray(1000).also { it[700] = 1 })
+        val other = refused(FailureKind.BUNDLE_CORRUPT, bundle)
+        assertEquals("model.pte is not the one that was exported", other)
         bundle.programFile.delete()
+        refused(FailureKind.BUNDLE_CORRUPT, bundle)
+    }
+
+    @Test
+    fun program_that_changes_after_it_was_opened_is_read_again() {
+        val bundle = bundleFiles(scriptedBundle())
+        engine.open(bundle).close()
+        loader.opened.clear()
+        bundle.programFile.writeBytes(ByteArray(1000) { 1 })
+        bundle.programFile.setLastModified(bundle.programFile.lastModified() + 2000)
         refused(FailureKind.BUNDLE_CORRUPT, bundle)
     }
 

@@ -23,7 +23,8 @@ class RuntimeErrorsTest {
 
     @Test
     fun message_is_one_line_with_what_was_done_and_why_it_failed() {
-        val error = NativeError.from(Exception("failed with status 0x21\nstack\nmore"), "method forward")
+        val thrown = Exception("failed with status 0x21\nstack\nmore")
+        val error = NativeError.from(thrown, "method forward")
         val failure = failureWhileRunning(error)
         assertEquals(FailureKind.OUT_OF_MEMORY, failure.kind)
         assertEquals("method forward: failed with status 0x21 (out of memory)", failure.message)

@@ -23,6 +23,8 @@ class RuntimeLoaderTest {
         var fault: Pair<String, Throwable>? = null
         val calls = ArrayList<String>()
         var open = 0
+        private val sizes =
+            mapOf("get_vocab_size" to 8L, "get_max_context_len" to 32L, "get_max_seq_len" to 4L)
 
         override val info = RuntimeInfo("Library", "1", "scripted", threadsSettable = false)
 
@@ -31,16 +33,12 @@ class RuntimeLoaderTest {
         override fun load(file: File, threads: Int): NativeModule = step("load $threads") {
             open++
             object : NativeModule {
-                override fun methods() = step("methods") {
-                    setOf("forward", "score", "get_vocab_size", "get_max_context_len", "get_max_seq_len")
-                }
+                override fun methods() = step("methods") { setOf("forward", "score") + sizes.keys }
 
                 override fun loadMethod(name: String) = step("loadMethod $name") {}
 
-                override fun constant(name: String): Long = step("constant") {
-                    mapOf("get_vocab_size" to 8L, "get_max_context_len" to 32L, "get_max_seq_len" to 4L)
-                        .getValue(name)
-                }
+                override fun constant(name: String): Long =
+                    step("constant") { sizes.getValue(name) }
 
                 override fun run(method: String, ids: IntArray, start: Int): FloatArray =
                     step("$method ${ids.toList()} $start") {
@@ -65,7 +63,8 @@ class RuntimeLoaderTest {
     @Before
     fun writeProgramHead() {
         val head = ByteBuffer.allocate(128).order(ByteOrder.LITTLE_ENDIAN)
-        head.putInt(48).put("ET12eh00".toByteArray()).putInt(32).putLong(128).putLong(128).putLong(0)
+        head.putInt(48).put("ET12eh00".toByteArray()).putInt(32)
+        head.putLong(128).putLong(128).putLong(0)
         file = folder.newFile("model.pte").apply { writeBytes(head.array()) }
     }
 
@@ -79,7 +78,7 @@ class RuntimeLoaderTest {
     fun opening_loads_the_method_and_packs_the_weights_by_a_first_token() {
         val library = Library()
         RuntimeLoader(library).open(file, threads = null).close()
-        val first = listOf("load 0", "methods", "loadMethod forward", "constant", "constant", "constant")
+        val first = listOf("load 0", "methods", "loadMethod forward") + List(3) { "constant" }
         assertEquals(first + "forward [0] 0", library.calls)
         assertEquals(0, library.open)
         RuntimeLoader(library).open(file, threads = 2).close()
@@ -125,6 +124,7 @@ class RuntimeLoaderTest {
 
     @Test
     fun number_of_threads_must_be_one_or_more() {
-        assertThrows(IllegalArgumentException::class.java) { RuntimeLoader(Library()).open(file, 0) }
+        val loader = RuntimeLoader(Library())
+        assertThrows(IllegalArgumentException::class.java) { loader.open(file, threads = 0) }
     }
 }

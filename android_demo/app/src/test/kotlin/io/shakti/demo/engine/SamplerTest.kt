@@ -16,13 +16,14 @@ class SamplerTest {
     @Test
     fun greedy_takes_the_lowest_of_equals() {
         assertEquals(2, Sampler(Sampling(0.0), seed = 1).pick(logits.copyOf()))
-        assertEquals(0, bestId(floatArrayOf(Float.NEGATIVE_INFINITY, Float.NaN).also { it[0] = -0f }))
+        assertEquals(0, bestId(floatArrayOf(-0f, 0f, Float.NEGATIVE_INFINITY)))
         assertEquals(1, bestId(floatArrayOf(Float.NaN, 3f, Float.NaN, 3f)))
     }
 
     @Test
     fun logits_without_a_number_are_a_failure_of_the_runtime() {
-        for (bad in listOf(floatArrayOf(Float.NaN, Float.NaN), floatArrayOf(Float.NEGATIVE_INFINITY))) {
+        for (value in listOf(Float.NaN, Float.NEGATIVE_INFINITY)) {
+            val bad = floatArrayOf(value, value)
             val failure = assertThrows(AppFailure::class.java) {
                 Sampler(Sampling(1.0), seed = 1).pick(bad)
             }

@@ -42,7 +42,8 @@ class StopTextsTest {
     @Test
     fun any_split_gives_the_text_before_the_stop_that_is_complete_first() {
         val random = Random(11)
-        fun word(most: Int) = String(CharArray(random.nextInt(most + 1)) { "ab ."[random.nextInt(4)] })
+        fun word(most: Int): String =
+            String(CharArray(random.nextInt(most + 1)) { "ab ."[random.nextInt(4)] })
         var stopped = 0
         repeat(20_000) {
             val stops = List(random.nextInt(4)) { word(4) }

@@ -137,7 +137,7 @@ class ScriptedEngine(
         ): Answer {
             check(!closed) { "the session is closed" }
             broken?.let { throw it }
-            require(turns.isNotEmpty() && turns.withIndex().all { (i, turn) -> turn.role == roleAt(i) })
+            require(turns.withIndex().all { (i, turn) -> turn.role == roleAt(i) }) { "not in turn" }
             require(turns.last().role == Role.USER) { "the last turn must be the user's" }
             check(worker.compareAndSet(null, Thread.currentThread())) { "already answering" }
             stopping = false

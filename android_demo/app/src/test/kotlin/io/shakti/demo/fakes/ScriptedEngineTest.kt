@@ -51,7 +51,8 @@ class ScriptedEngineTest {
         val session = engine.open(scriptedBundle())
         val heard = Heard()
         var finish: Finish? = null
-        val worker = thread { finish = session.answer(listOf(user("a")), ChatOptions(), heard).finish }
+        val worker =
+            thread { finish = session.answer(listOf(user("a")), ChatOptions(), heard).finish }
         while (gate.waiting != Step.Piece(1, " two")) Thread.sleep(1)
         assertEquals("one", heard.text.toString())
         session.stop()

@@ -26,7 +26,7 @@ class ScriptedProgram(
     /** Each `forward`, in order. */
     val calls = ArrayList<Call>()
 
-    /** Runs before each `forward` with the number of earlier ones; what it throws comes out there. */
+    /** Runs before each `forward` with the number of earlier ones; what it throws comes out. */
     var beforeForward: (earlier: Int) -> Unit = {}
 
     var closed = false
@@ -58,7 +58,7 @@ class ScriptedProgram(
 
     private fun write(cache: MutableList<Int>, ids: IntArray, start: Int) {
         check(ids.size in 1..maxChunk) { "${ids.size} ids in one call" }
-        check(ids.all { it in 0 until vocabSize }) { "an id is not in the vocabulary: ${ids.toList()}" }
+        check(ids.all { it in 0 until vocabSize }) { "not in the vocabulary: ${ids.toList()}" }
         check(start in 0..cache.size) { "position $start, ${cache.size} are filled" }
         check(start + ids.size <= contextLength) { "past the context of $contextLength" }
         while (cache.size > start) cache.removeAt(cache.lastIndex)

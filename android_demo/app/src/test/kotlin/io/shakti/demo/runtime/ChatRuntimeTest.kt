@@ -99,8 +99,6 @@ class ChatRuntimeTest {
         assertTrue(edit.stats.reusedTokens > first.stats.promptTokens)
         open(RuntimeBundles.none).use { fresh ->
             assertEquals(next.text, fresh.answer(chat, greedy, Heard()).text)
-        }
-        open(RuntimeBundles.none).use { fresh ->
             assertEquals(edit.text, fresh.answer(edited, greedy, Heard()).text)
         }
     }
@@ -108,7 +106,8 @@ class ChatRuntimeTest {
     @Test
     fun same_seed_gives_the_same_answer_and_other_seeds_others() {
         val warm = ChatOptions(temperature = 1f, topP = 0.95f, maxTokens = 12)
-        val answers = listOf(1L, 1L, 2L, 3L).map { ask("Tell me a story.", warm.copy(seed = it)).text }
+        fun story(seed: Long) = ask("Tell me a story.", warm.copy(seed = seed)).text
+        val answers = listOf<Long>(1, 1, 2, 3).map(::story)
         assertEquals(answers[0], answers[1])
         assertTrue(answers.toSet().size > 1)
     }
@@ -125,7 +124,7 @@ class ChatRuntimeTest {
 
     @Test
     fun stop_in_prefill_keeps_the_chunks_done() {
-        val question = "word ".repeat(700)
+        val question = "word ".repeat(500)
         val stopped = fp32.answer(
             listOf(user(question)),
             greedy,
@@ -147,14 +146,14 @@ class ChatRuntimeTest {
     @Test
     fun two_hundred_turns_stay_in_the_context_and_keep_answering() {
         open(RuntimeBundles.q4).use { session ->
-            val options = greedy.copy(maxTokens = 12, contextTokens = 512)
+            val options = greedy.copy(maxTokens = 6, contextTokens = 300)
             var chat = emptyList<Turn>()
             var droppedMost = 0
             repeat(200) { turn ->
                 val asked = chat + user("Name the number after $turn.")
                 val answer = session.answer(asked, options, Heard())
                 assertTrue("turn $turn", answer.ids.isNotEmpty())
-                assertTrue(session.usedTokens <= 512)
+                assertTrue(session.usedTokens <= 300)
                 // Within the context, a turn adds its question and the marks around it.
                 if (answer.droppedTurns == droppedMost && turn > 0) {
                     assertTrue(answer.stats.promptTokens - answer.stats.reusedTokens < 40)
@@ -178,20 +177,6 @@ class ChatRuntimeTest {
     }
 
     @Test
-    fun whole_context_can_be_filled_without_harm() {
-        open(RuntimeBundles.q4).use { session ->
-            val context = session.contextTokens
-            val words = (1..context).first {
-                tokenizer.encode("word ".repeat(it)).size >= context - 50
-            }
-            val asked = listOf(user("word ".repeat(words)))
-            val answer = session.answer(asked, greedy.copy(maxTokens = 100), Heard())
-            assertTrue(answer.finish == Finish.CONTEXT_FULL || answer.finish == Finish.END)
-            assertTrue(session.usedTokens <= context)
-        }
-    }
-
-    @Test
     fun greedy_choice_is_the_highest_logit_of_the_program() {
         val golden = fp32.bundle.manifest.golden.first()
         val logits = RuntimeFlavour.loader().open(RuntimeBundles.none.programFile, null).use {
@@ -205,8 +190,11 @@ class ChatRuntimeTest {
         private lateinit var fp32: LlmSession
         private val tokenizer by lazy { readTokenizer(RuntimeBundles.none.tokenizerFile) }
 
-        private fun open(bundle: Bundle): LlmSession =
-            RuntimeEngine(RuntimeFlavour.loader(), openTokenizer = ::readTokenizer).open(bundle)
+        private val engine by lazy {
+            RuntimeEngine(RuntimeFlavour.loader(), openTokenizer = ::readTokenizer)
+        }
+
+        private fun open(bundle: Bundle): LlmSession = engine.open(bundle)
 
         @JvmStatic
         @BeforeClass

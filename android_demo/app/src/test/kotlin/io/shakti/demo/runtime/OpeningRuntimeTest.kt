@@ -22,7 +22,7 @@ class OpeningRuntimeTest {
     private val program = RuntimeBundles.q4.programFile
 
     /** The program's first bytes in a file of [sizeBytes], with bytes written over them. */
-    private fun damaged(sizeBytes: Long = program.length(), vararg over: Pair<Long, ByteArray>): File {
+    private fun damaged(sizeBytes: Long, vararg over: Pair<Long, ByteArray>): File {
         val head = program.inputStream().use { it.readNBytes(minOf(sizeBytes, 4096L).toInt()) }
         return written(folder.newFile().apply { writeBytes(head) }, sizeBytes, over.toList())
     }
@@ -97,7 +97,8 @@ class OpeningRuntimeTest {
 
     @Test
     fun program_without_our_methods_is_refused_by_their_names() {
-        val failure = assertRefused(FailureKind.PROGRAM_CORRUPT, renamed("get_vocab_size", "get_something!"))
+        val other = renamed("get_vocab_size", "get_something!")
+        val failure = assertRefused(FailureKind.PROGRAM_CORRUPT, other)
         assertTrue(failure.message, failure.message.endsWith("has no method get_vocab_size"))
     }
 
@@ -106,7 +107,7 @@ class OpeningRuntimeTest {
         fun cycle(times: Int) = repeat(times) {
             loader.open(program, threads = null).use { it.forward(intArrayOf(1, 2, 3), 0) }
         }
-        cycle(10) // the first ones fill pools that stay
+        cycle(5) // the first ones fill pools that stay
         System.gc()
         val before = residentMiB()
         cycle(50)

@@ -14,7 +14,8 @@ internal object RuntimeBundles {
     val none: Bundle by lazy { read("shakti.bundle.none") }
 
     private fun read(property: String): Bundle {
-        val folder = File(checkNotNull(System.getProperty(property)) { "-D$property: a bundle's folder" })
+        val path = checkNotNull(System.getProperty(property)) { "-D$property: a bundle's folder" }
+        val folder = File(path)
         return Bundle(folder, ManifestParser.parse(File(folder, MANIFEST_NAME).readBytes()))
     }
 }

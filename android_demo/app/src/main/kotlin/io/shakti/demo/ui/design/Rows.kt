@@ -92,6 +92,7 @@ class SwitchRow(context: Context, title: CharSequence, subtitle: CharSequence? =
         }
     }
 
+    @Suppress("DEPRECATION") // isChecked: what replaces it came with Android 16
     override fun onInitializeAccessibilityNodeInfo(info: AccessibilityNodeInfo) {
         super.onInitializeAccessibilityNodeInfo(info)
         info.className = Switch::class.java.name
@@ -135,6 +136,7 @@ class ChoiceRows(context: Context, choices: List<CharSequence>) : LinearLayout(c
             }
         }
 
+        @Suppress("DEPRECATION") // isChecked: what replaces it came with Android 16
         override fun onInitializeAccessibilityNodeInfo(info: AccessibilityNodeInfo) {
             super.onInitializeAccessibilityNodeInfo(info)
             info.className = RadioButton::class.java.name
