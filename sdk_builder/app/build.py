@@ -18,14 +18,7 @@ from sdk_builder import __version__
 from sdk_builder.app.archive import Entry, write_archive
 from sdk_builder.app.artifacts import repositories_from_environment
 from sdk_builder.app.catalog import Catalog, read_catalog
-from sdk_builder.app.compiling import (
-    APP_JAVA,
-    Compilation,
-    compile_java,
-    compile_sources,
-    source_files,
-)
-from sdk_builder.app.dexing import Dexing, make_dex
+from sdk_builder.app.dexing import Dexing
 from sdk_builder.app.inspection import (
     BUILD_RECORD,
     ApkReport,
@@ -38,6 +31,7 @@ from sdk_builder.app.resources import Levels, Linked, Resources, link_resources,
 from sdk_builder.app.runtimes import Runtime, flavour_named, resolve_runtime
 from sdk_builder.app.signing import Keystore, debug_keystore, sign, verify
 from sdk_builder.app.sources import android_demo
+from sdk_builder.app.stages import AppClasses, AppSources, compiled_app, dexed_app
 from sdk_builder.app.toolchain import Tools, app_cache, open_store, resolve_tools
 from sdk_builder.errors import output_errors
 from sdk_builder.log import Steps
@@ -129,13 +123,17 @@ class _Build:
         return self.demo / "app" / "src" / "main"
 
     @property
+    def stages(self) -> Path:
+        return app_cache() / "stages"
+
+    @property
     def levels(self) -> Levels:
         return Levels.of(self.catalog.versions)
 
     def run(self) -> BuiltApk:
         linked = self.link()
-        warnings = self.compile(linked)
-        dex = self.dex(linked)
+        classes = self.compile(linked)
+        dex = self.dex(linked, classes)
         unsigned, signed = self.work / "unsigned.apk", self.work / "signed.apk"
         with self.steps.step("Packaged"):
             write_archive(unsigned, self.entries(linked, dex))
@@ -147,7 +145,7 @@ class _Build:
             report = inspect_apk(self.request.apk)
             step.result(f"Verified: {report.size_bytes / 10**6:.1f} MB, {', '.join(report.abis)}")
         limits = tuple(f"runtime: {limit}" for limit in self.runtime.flavour.limits)
-        warnings = (*warnings, *limits, *self.runtime.remarks)
+        warnings = (*classes.warnings, *limits, *self.runtime.remarks)
         for warning in warnings:
             self.steps.warn(warning)
         return BuiltApk(self.request.apk, report, warnings)
@@ -157,33 +155,30 @@ class _Build:
             resources = Resources(
                 self.main, self.tools.framework.resources, self.levels, version_of(__version__)
             )
-            linked = link_resources(self.tools.aapt2, resources, self.work)
-            java = sorted(linked.java.rglob("*.java"))
-            compile_java(self.tools.jdk, java, (), self.work / "r-classes", APP_JAVA)
-        return linked
+            return link_resources(self.tools.aapt2, resources, self.work)
 
-    def compile(self, linked: Linked) -> tuple[str, ...]:
-        folder = self.demo / "app" / "src" / self.runtime.flavour.name
-        sources = source_files(self.main / "kotlin", folder / "kotlin")
-        uses = (self.work / "r-classes", *self.tools.libraries, *self.runtime.jars)
-        with self.steps.step("Kotlin") as step:
-            compilation = Compilation(sources, (*uses, self.tools.framework.classes))
-            classes = self.work / "classes"
-            warnings = compile_sources(self.tools.jdk, self.tools.compiler, compilation, classes)
-            step.result(f"Kotlin: {len(sources)} files")
-        return warnings
+    def compile(self, linked: Linked) -> AppClasses:
+        flavour = self.demo / "app" / "src" / self.runtime.flavour.name
+        sources = AppSources(
+            (self.main / "kotlin", flavour / "kotlin"),
+            linked.java,
+            (*self.tools.libraries, *self.runtime.jars),
+            self.tools.framework,
+        )
+        with self.steps.step(f"Kotlin: {len(sources.kotlin)} files"):
+            return compiled_app(self.tools.jdk, self.tools.compiler, sources, self.stages)
 
-    def dex(self, linked: Linked) -> list[Entry]:
+    def dex(self, linked: Linked, classes: AppClasses) -> list[Entry]:
         rules = (self.demo / "app" / "proguard-rules.pro", linked.rules, *self.runtime.rules)
         dexing = Dexing(
-            (self.work / "classes", self.work / "r-classes"),
+            classes.folders,
             (*self.tools.libraries, *self.runtime.jars),
             self.tools.framework,
             self.levels.min_sdk,
             rules if self.request.shrink else None,
         )
         with self.steps.step("Shrunk and dexed" if self.request.shrink else "Dexed"):
-            return make_dex(self.tools.jdk, self.tools.shrinker, dexing, self.work)
+            return dexed_app(self.tools.jdk, self.tools.shrinker, dexing, self.stages)
 
     def entries(self, linked: Linked, dex: list[Entry]) -> list[Entry]:
         """The APK's entries: the manifest first, then by name, libraries last."""

@@ -29,7 +29,10 @@ class Dexing:
 
 
 def make_dex(jdk: Jdk, r8: Sequence[Path], dexing: Dexing, work: Path) -> list[Entry]:
-    """The dex files, and the service files that go with them. Raises CompileError, OutputError."""
+    """The dex files, and the service files that go with them, made below `work`.
+
+    Raises CompileError, OutputError.
+    """
     own, out = work / "app.jar", work / "dex.zip"
     with output_errors(own):
         write_archive(own, _classes(dexing.classes))
@@ -50,7 +53,10 @@ def make_dex(jdk: Jdk, r8: Sequence[Path], dexing: Dexing, work: Path) -> list[E
         heap="1800m",
         error=lambda message, said: CompileError(message, _told(said)),
     )
-    return [*_dex_files(out), *_services([out] if shrinks else dexing.jars)]
+    entries = [*_dex_files(out), *_services([out] if shrinks else dexing.jars)]
+    own.unlink()
+    out.unlink()
+    return entries
 
 
 def _told(said: str) -> str:

@@ -25,7 +25,7 @@ class Bytes:
             if offset < 0:
                 raise struct.error
             return struct.unpack_from(f"<{layout}", self.data, offset)
-        except struct.error:
+        except (struct.error, OverflowError):
             raise self.short(offset) from None
 
     def u16(self, offset: int) -> int:

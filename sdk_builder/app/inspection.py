@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdk_builder.app.archive import PAGE_BYTES
@@ -19,6 +22,11 @@ from sdk_builder.errors import ApkError
 BUILD_RECORD = "assets/shakti-build.json"  # written by our own build
 _BUILD_FORMAT = 1
 _LOCAL_HEADER_BYTES = 30
+# What zipfile raises for archives that are damaged, encrypted or packed in unknown ways.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, FormatError),
+    *(EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError),
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,8 @@ class RuntimeRecord:
 class ApkReport:
     """size_by_part: bytes in the APK of dex, native libraries, resources, assets and the rest.
 
-    runtime is None for an APK that `shakti-sdk demo build` did not make.
+    signers are SHA-256 of `certificates` (DER). runtime is None for an APK that
+    `shakti-sdk demo build` did not make.
     """
 
     path: Path
@@ -84,6 +93,7 @@ class ApkReport:
     signature_schemes: tuple[str, ...]
     signers: tuple[str, ...]
     runtime: RuntimeRecord | None
+    certificates: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -106,16 +116,17 @@ def inspect_apk(path: Path) -> ApkReport:
         data = path.read_bytes()
         with zipfile.ZipFile(path) as archive:
             return _report(path, data, archive)
-    except OSError as error:
-        raise ApkError(f"Cannot read {path}: {error.strerror}.") from error
     except KeyError as error:
         raise ApkError(f"{path} is no APK: it has no AndroidManifest.xml.") from error
-    except (zipfile.BadZipFile, FormatError, EOFError, NotImplementedError) as error:
-        raise ApkError(f"{path} is no APK that can be read: {error}.") from error
-    except Exception as error:
-        if type(error).__module__ == "zlib":  # a damaged entry
-            raise ApkError(f"{path} is damaged: {error}.") from error
-        raise
+    except _DAMAGED as error:
+        raise ApkError(f"{path} is no APK that can be read: {_line(error)}.") from error
+    except OSError as error:
+        raise ApkError(f"Cannot read {path}: {error.strerror or _line(error)}.") from error
+
+
+def _line(error: Exception) -> str:
+    """What an exception says, as one line."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _report(path: Path, data: bytes, archive: zipfile.ZipFile) -> ApkReport:
@@ -147,6 +158,7 @@ def _report(path: Path, data: bytes, archive: zipfile.ZipFile) -> ApkReport:
         signature_schemes=signatures.schemes,
         signers=signatures.signers,
         runtime=_runtime(archive) if BUILD_RECORD in names else None,
+        certificates=signatures.certificates,
     )
 
 

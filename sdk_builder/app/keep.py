@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -73,13 +72,6 @@ def is_intact(path: Path, sha256: str) -> bool:
     with suppress(OSError):  # a read-only cache is hashed anew each time
         _note_path(path).write_text(json.dumps(facts), encoding="utf-8")
     return True
-
-
-def remove_others(folder: Path, keep: Path, pattern: str = "*") -> None:
-    """Remove what `pattern` matches in the folder, but for `keep`."""
-    for other in folder.glob(pattern):
-        if other != keep:
-            shutil.rmtree(other, ignore_errors=True)
 
 
 def _note_path(path: Path) -> Path:

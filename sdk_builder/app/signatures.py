@@ -17,10 +17,15 @@ _END_BYTES = 22
 
 @dataclass(frozen=True)
 class Signatures:
-    """schemes: in order; signers: SHA-256 of each signer's certificate, in hex."""
+    """schemes: in order; certificates: of each signer, in DER."""
 
     schemes: tuple[str, ...]
-    signers: tuple[str, ...]
+    certificates: tuple[bytes, ...]
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """SHA-256 of each signer's certificate, in hex."""
+        return tuple(hashlib.sha256(one).hexdigest() for one in self.certificates)
 
 
 def read_signatures(data: bytes, has_v1: bool) -> Signatures:
@@ -38,7 +43,7 @@ def read_signatures(data: bytes, has_v1: bool) -> Signatures:
     if view.unpack("Q", start - 8) != (size,):
         raise view.short(start)
     schemes: list[str] = []
-    signers: list[str] = []
+    certificates: list[bytes] = []
     while start < directory - 24:
         (length,) = view.unpack("Q", start)
         if length < 4:
@@ -47,12 +52,12 @@ def read_signatures(data: bytes, has_v1: bool) -> Signatures:
         if scheme:
             schemes.append(scheme)
             block = Bytes(view.slice(start + 12, length - 4), "the signing block")
-            signers += [one for one in _signers(block) if one not in signers]
+            certificates += [one for one in _certificates(block) if one not in certificates]
         start += 8 + length
-    return Signatures((*first, *sorted(schemes)), tuple(signers))
+    return Signatures((*first, *sorted(schemes)), tuple(certificates))
 
 
-def _signers(block: Bytes) -> list[str]:
+def _certificates(block: Bytes) -> list[bytes]:
     """Of a v2 or v3 block: signers, of which each begins with what is signed."""
     found = []
     place, end = 4, 4 + block.u32(0)
@@ -61,7 +66,6 @@ def _signers(block: Bytes) -> list[str]:
         signed = place + 8  # behind the signer's and the signed data's length
         certificates = signed + 4 + block.u32(signed)  # behind the digests
         length = block.u32(certificates + 4)
-        certificate = block.slice(certificates + 8, length)
-        found.append(hashlib.sha256(certificate).hexdigest())
+        found.append(bytes(block.slice(certificates + 8, length)))
         place += 4 + size
     return found

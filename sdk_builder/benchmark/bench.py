@@ -25,11 +25,11 @@ from sdk_builder.benchmark.targets.host_conditions import read_conditions
 from sdk_builder.benchmark.targets.host_facts import read_facts
 from sdk_builder.benchmark.targets.llama_cpp import LlamaBench, LlamaBenchTarget, peer_plan
 from sdk_builder.benchmark.targets.phone import PhoneTarget
-from sdk_builder.bundle.checks import check_files
-from sdk_builder.bundle.reader import COPY_AGAIN, Bundle
+from sdk_builder.bundle.checks import require_intact
+from sdk_builder.bundle.reader import Bundle
 from sdk_builder.device.adb import Adb, AdbPhone
 from sdk_builder.device.discovery import choose
-from sdk_builder.errors import BundleError, InputError, ShaktiError, UsageError
+from sdk_builder.errors import InputError, ShaktiError, UsageError
 from sdk_builder.log import Steps
 
 HOST = "host"
@@ -89,7 +89,7 @@ def run_bench(request: BenchRequest, adb: Callable[[], Adb], steps: Steps) -> li
     """
     _check(request)
     with Bundle.open(request.bundle) as bundle:
-        _require_intact(bundle)
+        require_intact(bundle)
         phones = _phones(request, adb, steps)
         done = _run([_phone_place(request, phone) for phone in phones], request, bundle, steps)
         if HOST in request.devices:
@@ -259,10 +259,3 @@ def _check(request: BenchRequest) -> None:
     for path in (request.peer.binary, request.peer.model) if request.peer else ():
         if not path.is_file():
             raise InputError(f"{path} is not there.", "The peer needs its program and its model.")
-
-
-def _require_intact(bundle: Bundle) -> None:
-    """A damaged bundle would be pushed for minutes before a phone refused it."""
-    damage = [check.detail for check in check_files(bundle) if check.status == "fail"]
-    if damage:
-        raise BundleError(f"{bundle.path} is damaged: {damage[0]}", COPY_AGAIN)

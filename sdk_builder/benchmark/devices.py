@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdk_builder.benchmark.protocol import PACKAGE
 from sdk_builder.device.adb import Adb
 from sdk_builder.device.app import installed_app, require_runnable
+from sdk_builder.device.demo_app import PACKAGE, install_command
 from sdk_builder.device.discovery import READY, attached
 from sdk_builder.device.facts import DeviceFacts
 from sdk_builder.device.phone_facts import read_facts
@@ -52,5 +52,5 @@ def _ready_row(adb: Adb, serial: str) -> DeviceRow:
         require_runnable(facts)
     except DeviceError as error:
         return DeviceRow(serial, READY, facts, version, error.message)
-    fix = "" if found else "Install the demo app: shakti-sdk demo install"
+    fix = "" if found else f"Install the demo app: {install_command(serial)}"
     return DeviceRow(serial, READY, facts, version, fix)

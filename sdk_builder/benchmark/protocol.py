@@ -20,12 +20,12 @@ from sdk_builder.bundle.record import (
     Sha256,
     canonical_json,
 )
+from sdk_builder.device.demo_app import PACKAGE, PHONE_FOLDER
 
 PROTOCOL = 1  # raised by any change that an older app, or an older SDK, would misread
 
-PACKAGE = "io.shakti.demo"
 INSTRUMENTATION = f"{PACKAGE}/.BenchInstrumentation"
-PHONE_FOLDER = "/data/local/tmp/shakti"  # bundles/ and plans/ live below it
+PLANS_FOLDER = f"{PHONE_FOLDER}/plans"
 
 Kind = Literal["load", "prefill", "decode", "ttft"]
 KINDS: tuple[Kind, ...] = ("load", "prefill", "decode", "ttft")

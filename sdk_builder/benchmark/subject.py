@@ -47,17 +47,12 @@ def program_check(manifest: Manifest) -> ProgramCheck:
     )
 
 
-def bundle_identity(bundle: Bundle) -> str:
-    """A SHA-256 that is equal for bundles that differ in nothing but provenance."""
-    return identity(bundle.manifest)
-
-
 def bundle_facts(bundle: Bundle) -> BundleFacts:
     """What a result file says about the bundle."""
     manifest = bundle.manifest
     return BundleFacts(
         name=manifest.name,
-        identity=bundle_identity(bundle),
+        identity=identity(manifest),
         model=manifest.model.source.name,
         family=manifest.model.family,
         parameters=manifest.model.parameters,

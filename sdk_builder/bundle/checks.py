@@ -7,7 +7,7 @@ from typing import Literal
 
 from sdk_builder.bundle.manifest import MANIFEST_NAME
 from sdk_builder.bundle.manifest_file import checksum_matches
-from sdk_builder.bundle.reader import Bundle, sha256_of
+from sdk_builder.bundle.reader import COPY_AGAIN, Bundle, sha256_of
 from sdk_builder.errors import BundleError
 
 Status = Literal["pass", "fail", "skipped"]
@@ -36,6 +36,13 @@ def check_files(bundle: Bundle) -> list[CheckResult]:
         _check_hash(bundle, "tokenizer hash", tokenizer.file, tokenizer.sha256),
         _check_golden(bundle),
     ]
+
+
+def require_intact(bundle: Bundle) -> None:
+    """Raise BundleError if a file is damaged: a phone would refuse it only after a long push."""
+    damage = [check.detail for check in check_files(bundle) if check.status == "fail"]
+    if damage:
+        raise BundleError(f"{bundle.path} is damaged: {damage[0]}", COPY_AGAIN)
 
 
 def _check_manifest(bundle: Bundle) -> CheckResult:

@@ -63,11 +63,24 @@ def complete_device(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """host, all, and the serials of attached phones."""
+    return _beginning(incomplete, "host", "all", *_serials())
+
+
+def complete_phone(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """all, and the serials of attached phones."""
+    return _beginning(incomplete, "all", *_serials())
+
+
+def _beginning(incomplete: str, *names: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _serials() -> list[str]:
     from sdk_builder.device.adb_server import ServerAdb
 
     try:
-        serials = [phone.serial for phone in ServerAdb().listed()]
+        return [phone.serial for phone in ServerAdb().listed()]
     except ShaktiError:  # no adb: the fixed words are still of use
-        serials = []
-    names = ["host", "all", *serials]
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        return []

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from sdk_builder import errors
+from sdk_builder.cli.answers import Benched
 from sdk_builder.cli.arguments import COUNTS, PATH, bundle_argument, complete_device, parse_threads
-from sdk_builder.cli.group import describe, family_of
+from sdk_builder.cli.group import describe
 from sdk_builder.cli.invocation import Invocation, command_options
-from sdk_builder.cli.library import Benched, BenchOptions, PeerOptions
 from sdk_builder.cli.output import table
-from sdk_builder.errors import DeviceError, ShaktiError, UsageError
+from sdk_builder.cli.requests import BenchOptions, PeerOptions
+from sdk_builder.cli.several import failure_of
+from sdk_builder.errors import UsageError
 
 DEPTH_SWEEP = (0, 512, 2048, 3584)
+KEPT = "What was measured is kept. After mending the cause, give the same command again."
 
 
 @click.command("bench")
@@ -79,9 +80,9 @@ def bench(invocation: Invocation, bundle: Path, **options: Any) -> None:
     outcomes = invocation.library.bench(request, invocation.steps())
     document = {"results": [_document(one) for one in outcomes]}
     text = "\n\n".join(_text(one) for one in outcomes)
-    failed = [one for one in outcomes if one.error is not None]
+    failed = [(one.device, one.error) for one in outcomes if one.error is not None]
     if failed:
-        invocation.failed(document, text, _error(failed, len(outcomes)))
+        invocation.failed(document, text, failure_of(failed, len(outcomes), KEPT))
     invocation.result(document, text)
     if all(one.already for one in outcomes):
         invocation.remark("It was complete already. To measure anew: --again")
@@ -105,22 +106,6 @@ def _options(bundle: Path, given: dict[str, Any]) -> BenchOptions:
     given["threads"] = parse_threads(given["threads"])
     given["max_wait_s"] = given.pop("max_wait") * 60
     return BenchOptions(bundle=bundle, peer=peer, **given)
-
-
-def _error(failed: Sequence[Benched], total: int) -> ShaktiError:
-    """What the command ends with: the failure itself, or, of several, a word on all."""
-    first = failed[0].error
-    assert first is not None  # it is among the failed
-    if len(failed) == 1 and total == 1:
-        return first
-    names = ", ".join(one.device for one in failed)
-    families = {family_of(one.error) for one in failed if one.error}
-    family = getattr(errors, families.pop()) if len(families) == 1 else DeviceError
-    error: ShaktiError = family(
-        f"{len(failed)} of {total} devices failed: {names}.",
-        "What was measured is kept. After mending the cause, give the same command again.",
-    )
-    return error
 
 
 def _document(one: Benched) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any, TextIO
 
 import click
 
-from sdk_builder.cli.library import Answering, Conversation, Stats
+from sdk_builder.cli.answers import Conversation, Stats
+from sdk_builder.cli.requests import Answering
 from sdk_builder.errors import SessionError
 
 PROMPT = "> "

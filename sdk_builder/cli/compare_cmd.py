@@ -9,8 +9,8 @@ import click
 
 from sdk_builder.cli.arguments import PATH
 from sdk_builder.cli.invocation import Invocation, command_options
-from sdk_builder.cli.library import CompareOptions
 from sdk_builder.cli.output import table
+from sdk_builder.cli.requests import CompareOptions
 from sdk_builder.errors import InconclusiveError, RegressionFound
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
+from sdk_builder.cli.answers import DeviceRow
 from sdk_builder.cli.invocation import Invocation, command_options
-from sdk_builder.cli.library import DeviceRow
 from sdk_builder.cli.output import table
 
 

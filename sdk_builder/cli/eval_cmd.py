@@ -8,7 +8,7 @@ import click
 
 from sdk_builder.cli.arguments import PATH, bundle_argument
 from sdk_builder.cli.invocation import Invocation, command_options
-from sdk_builder.cli.library import Limits
+from sdk_builder.cli.requests import Limits
 from sdk_builder.errors import InputError
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
+from sdk_builder.cli.answers import Exported
 from sdk_builder.cli.arguments import PATH, complete_model
 from sdk_builder.cli.invocation import Invocation, command_options
-from sdk_builder.cli.library import DEVICES, Exported, ExportOptions
 from sdk_builder.cli.output import human_bytes, table
+from sdk_builder.cli.requests import DEVICES, ExportOptions
 from sdk_builder.quantization.schemes import SCHEMES
 
 DEFAULT_CONTEXT = 4096

@@ -5,38 +5,43 @@ Each method imports what it needs, so that no command pays for another one's tor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdk_builder.cli.library import (
-    Answering,
+from sdk_builder.cli.answers import (
     Benched,
-    BenchOptions,
+    BuiltDemo,
     BundleView,
-    CompareOptions,
     Conversation,
     DeviceRow,
     Exported,
-    ExportOptions,
-    Limits,
     Perplexity,
-    ReportOptions,
-    Stats,
     Verified,
     Written,
 )
-from sdk_builder.errors import UsageError
+from sdk_builder.cli.conversation import SessionConversation
+from sdk_builder.cli.requests import (
+    BenchOptions,
+    CompareOptions,
+    DemoBuildOptions,
+    DemoInstallOptions,
+    ExportOptions,
+    Limits,
+    ReportOptions,
+)
 from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
+    from sdk_builder.app.build import BuildRequest
+    from sdk_builder.app.inspection import ApkReport
+    from sdk_builder.app.install import OnPhone
     from sdk_builder.benchmark.analysis.comparison import Comparison
     from sdk_builder.catalogue import Entry
-    from sdk_builder.device.adb import Adb
+    from sdk_builder.device.adb import Adb, AdbPhone
     from sdk_builder.findings import Finding
-    from sdk_builder.runtime import Chat, GenerationOptions, Session
 
 
 class InstalledLibrary:
@@ -106,7 +111,7 @@ class InstalledLibrary:
 
     def doctor_device(self, wanted: str, steps: Steps) -> Sequence[Finding]:
         """Look at a phone; an empty `wanted` is the one that is attached."""
-        from sdk_builder.benchmark.protocol import PACKAGE
+        from sdk_builder.device.demo_app import PACKAGE
         from sdk_builder.device.discovery import choose
         from sdk_builder.device.readiness import examine_phone
 
@@ -166,6 +171,82 @@ class InstalledLibrary:
             across=options.across,
         )
 
+    def doctor_app(self) -> Sequence[Finding]:
+        """Look at what building the demo app takes."""
+        from sdk_builder.app.toolchain import examine_toolchain
+
+        return examine_toolchain()
+
+    def build_demo(self, options: DemoBuildOptions, steps: Steps) -> BuiltDemo:
+        """Build the demo app. Raises TargetExistsError for an APK that is there already."""
+        from sdk_builder.app.build import build_apk
+        from sdk_builder.bundle.staging import target_exists
+
+        request = _build_request(options)
+        if request.apk.exists() and not options.force:
+            raise target_exists(request.apk)
+        return build_apk(request, steps)
+
+    def inspect_demo(self, apk: Path) -> ApkReport:
+        """Look into an APK."""
+        from sdk_builder.app.inspection import inspect_apk
+
+        return inspect_apk(apk)
+
+    def install_demo(self, options: DemoInstallOptions, steps: Steps) -> Sequence[OnPhone]:
+        """Put the app on phones, built before if need be."""
+        from sdk_builder.app.install import chosen_phones, install
+
+        phones = chosen_phones(self.adb(), options.devices, steps)
+        apk = options.apk or self._demo_apk(options, phones, steps)
+        return install(phones, apk, options.bundle, self.inspect_demo, steps)
+
+    def run_demo(
+        self, devices: Sequence[str], bundle: Path | None, steps: Steps
+    ) -> Sequence[OnPhone]:
+        """Open the app on phones."""
+        from sdk_builder.app.install import chosen_phones, run
+
+        return run(chosen_phones(self.adb(), devices, steps), bundle, steps)
+
+    def uninstall_demo(
+        self,
+        devices: Sequence[str],
+        confirm: Callable[[Sequence[str]], bool],
+        steps: Steps,
+        *,
+        pushed_bundles: bool,
+    ) -> Sequence[OnPhone]:
+        """Take the app off phones."""
+        from sdk_builder.app.install import chosen_phones, uninstall
+
+        phones = chosen_phones(self.adb(), devices, steps)
+        return uninstall(phones, confirm, steps, pushed_bundles=pushed_bundles)
+
+    def _demo_apk(
+        self, options: DemoInstallOptions, phones: Sequence[AdbPhone], steps: Steps
+    ) -> Path:
+        """The APK that was built, or one that is built now for these phones."""
+        from sdk_builder.app.install import is_stale, wanted_abis
+
+        wanted = DemoBuildOptions(
+            output=options.output,
+            runtime=options.runtime,
+            abis=wanted_abis(phones),
+            keystore=None,
+            repositories=(),
+            shrink=True,
+            offline=False,
+            force=False,
+        )
+        there = _build_request(wanted).apk
+        if not there.is_file():
+            return self.build_demo(wanted, steps).path
+        if is_stale(there):
+            again = f"shakti-sdk demo build --runtime {options.runtime} --force"
+            steps.warn(f"The app's sources are newer than {there}. To build it again: {again}")
+        return there
+
     def adb(self) -> Adb:
         """The adb server of this machine; nothing is asked of it yet."""
         from sdk_builder.device.adb_server import ServerAdb
@@ -173,35 +254,11 @@ class InstalledLibrary:
         return ServerAdb()
 
 
-class SessionConversation:
-    """A `Conversation` over a session; without a chat it only completes."""
+def _build_request(options: DemoBuildOptions) -> BuildRequest:
+    from sdk_builder.app.build import BuildRequest
+    from sdk_builder.app.signing import Keystore
 
-    def __init__(self, session: Session, chat: Chat | None) -> None:
-        self._session = session
-        self._chat = chat
-
-    @property
-    def stats(self) -> Stats:
-        """The last answer in numbers."""
-        return self._session.stats
-
-    def send(self, text: str, answering: Answering) -> Iterator[str]:
-        """The answer to the next turn. Raises UsageError where there is no chat."""
-        if self._chat is None:
-            raise UsageError("This conversation was opened for plain completion.")
-        return self._chat.send(text, _options(answering))
-
-    def complete(self, text: str, answering: Answering) -> Iterator[str]:
-        """What follows `text`."""
-        return self._session.complete(text, _options(answering))
-
-    def reset(self) -> None:
-        """Forget the chat; the system message stays."""
-        if self._chat is not None:
-            self._chat.reset()
-
-
-def _options(answering: Answering) -> GenerationOptions:
-    from sdk_builder.runtime import GenerationOptions
-
-    return GenerationOptions(**asdict(answering))
+    fields = dict(vars(options))
+    del fields["force"]  # which is ours to look at
+    fields["keystore"] = None if options.keystore is None else Keystore(**vars(options.keystore))
+    return BuildRequest(**fields)

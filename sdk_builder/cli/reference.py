@@ -35,9 +35,18 @@ def reference() -> str:
     for name in COMMANDS:
         command = cli.get_command(root, name)
         assert command is not None  # it is in the table
-        sections.append(f"## {name}\n\n{_help(command, f'shakti-sdk {name}')}")
+        sections += _command(command, f"shakti-sdk {name}", "##")
     sections.append(_exit_codes())
     return "\n".join(sections)
+
+
+def _command(command: click.Command, path: str, mark: str) -> list[str]:
+    """A command's section, and those of its subcommands."""
+    sections = [f"{mark} {path.removeprefix('shakti-sdk ')}\n\n{_help(command, path)}"]
+    if isinstance(command, click.Group):
+        for name, sub in command.commands.items():
+            sections += _command(sub, f"{path} {name}", f"{mark}#")
+    return sections
 
 
 def _help(command: click.Command, path: str) -> str:

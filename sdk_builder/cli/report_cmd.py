@@ -8,8 +8,8 @@ import click
 
 from sdk_builder.cli.arguments import PATH
 from sdk_builder.cli.invocation import Invocation, command_options
-from sdk_builder.cli.library import ReportOptions
 from sdk_builder.cli.output import human_bytes
+from sdk_builder.cli.requests import ReportOptions
 
 FORMATS = ("html", "md", "csv", "png", "svg")
 

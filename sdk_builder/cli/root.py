@@ -34,6 +34,9 @@ COMMANDS = {
     "compare": LazyCommand(
         "sdk_builder.cli.compare_cmd", "compare", "Test whether one measurement is slower."
     ),
+    "demo": LazyCommand(
+        "sdk_builder.cli.demo_cmd", "demo", "Build the Android app, and put it on phones."
+    ),
     "doctor": LazyCommand(
         "sdk_builder.cli.doctor_cmd", "doctor", "Check this machine, with the fix for each miss."
     ),

@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from sdk_builder.cli import chat
+from sdk_builder.cli.answers import Conversation
 from sdk_builder.cli.arguments import bundle_argument
 from sdk_builder.cli.invocation import Invocation, command_options
-from sdk_builder.cli.library import Answering, Conversation
+from sdk_builder.cli.requests import Answering
 from sdk_builder.errors import InputError, Interrupted, UsageError
 
 

@@ -21,12 +21,15 @@ from sdk_builder.errors import (
 )
 
 ABIS = ("arm64-v8a", "x86_64")  # that the runtime's libraries are built for
-MIN_API = 26  # Android 8.0
+MIN_API = 28  # Android 9; the app's minSdk
 COMMAND_S = 30.0
 INSTALL_S = 300.0  # phones compile and scan what they install
 INSTALL_FILE = f"{PUBLIC_ROOT}/shakti/install.apk"
 
-_RELEASES = {26: "8.0", 27: "8.1", 28: "9", 29: "10", 30: "11", 31: "12", 33: "13", 34: "14"}
+RELEASES = {  # of Android, by API level
+    **{26: "8.0", 27: "8.1", 28: "9", 29: "10", 30: "11", 31: "12", 32: "12L", 33: "13"},
+    **{34: "14", 35: "15", 36: "16"},
+}
 _OTHER_KEY = (
     "An app of this name with another signature is installed. Uninstall it first (its data is "
     "lost): shakti-sdk demo uninstall"
@@ -40,7 +43,8 @@ INSTALL_FIXES = (
      "shakti-sdk demo uninstall"),
     ("INSUFFICIENT_STORAGE", "Free some space on the phone, then try again."),
     ("NO_MATCHING_ABIS", f"The phone's processor cannot run the app; it needs {ABIS[0]}."),
-    ("OLDER_SDK", "The phone's Android is too old for the app: it needs Android 8.0 or newer."),
+    ("OLDER_SDK", "The phone's Android is too old for the app: it needs Android "
+     f"{RELEASES[MIN_API]} or newer."),
     ("USER_RESTRICTED", "The phone asks before it installs: unlock it and accept. On Xiaomi "
      "phones switch on 'Install via USB' in the developer options."),
     ("VERIFICATION", "The phone's app check refused it: switch off 'Verify apps over USB' in the "
@@ -55,11 +59,15 @@ INSTALL_FIXES = (
 
 @dataclass(frozen=True)
 class InstalledApp:
-    """An app that is installed for the phone's first user."""
+    """An app that is installed for the phone's first user.
+
+    signatures: `signature_hash` of the certificates of its signers; empty: the phone does not say.
+    """
 
     package: str
     version_name: str
     version_code: int
+    signatures: tuple[str, ...] = ()
 
 
 def require_runnable(
@@ -76,7 +84,7 @@ def require_runnable(
     if facts.api_level and facts.api_level < min_api:
         raise AndroidTooOldError(
             f"Phone {facts.id} ({facts.model}) has {facts.system or f'API {facts.api_level}'}; "
-            f"the app needs Android {_RELEASES.get(min_api, '')} (API {min_api}) or newer.",
+            f"the app needs Android {RELEASES.get(min_api, '')} (API {min_api}) or newer.",
             "Update its Android, or use another phone.",
             serial=facts.id,
         )
@@ -97,7 +105,31 @@ def parse_package(text: str, package: str) -> InstalledApp | None:
         return None
     name = re.search(r"^\s*versionName=(.*?)\s*$", block, re.MULTILINE)
     code = re.search(r"\bversionCode=(\d{1,18})\b", block)
-    return InstalledApp(package, name[1] if name else "", int(code[1]) if code else 0)
+    signed = re.search(r"\bsignatures=PackageSignatures\{[^\[\]}]*\[([0-9a-f, ]*)\]", block)
+    return InstalledApp(
+        package,
+        name[1] if name else "",
+        int(code[1]) if code else 0,
+        tuple(filter(None, (signed[1] if signed else "").split(", "))),
+    )
+
+
+def signature_hash(certificate: bytes) -> str:
+    """How `dumpsys package` names a certificate (DER): Java's hash of its bytes, hexadecimal.
+
+    Too short to prove that two are the same; enough to tell that they differ.
+    """
+    value = 1
+    for byte in certificate:
+        value = (31 * value + byte - 256 * (byte > 127)) & 0xFFFFFFFF
+    return f"{value:x}"
+
+
+def installed_apk(phone: AdbPhone, package: str) -> str | None:
+    """The path on the phone of an installed app's (base) APK; None if the phone tells none."""
+    result = phone.shell(["pm", "path", package], timeout_s=COMMAND_S)
+    paths = re.findall(r"^package:(/.+\.apk)\s*$", result.text, re.MULTILINE)
+    return next((path for path in paths if path.endswith("/base.apk")), next(iter(paths), None))
 
 
 def install(phone: AdbPhone, apk: Path, *, progress: Progress | None = None) -> None:

@@ -51,6 +51,12 @@ def kept_awake(phone: AdbPhone, *, warn: Callable[[str], None]) -> Iterator[None
         _put_back(phone, before, warn)
 
 
+def wake(phone: AdbPhone) -> None:
+    """Switch the screen on, and unlock it where that needs no code; as far as the phone lets us."""
+    for command in (("input", "keyevent", "KEYCODE_WAKEUP"), ("wm", "dismiss-keyguard")):
+        phone.shell(command, timeout_s=COMMAND_S)
+
+
 def _before(phone: AdbPhone) -> dict[str, str]:
     """The settings as they are, or as they were before a run that never put them back."""
     values: dict[str, str] = {}

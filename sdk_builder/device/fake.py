@@ -67,10 +67,16 @@ Command = Callable[[Call], Reply]
 
 @dataclass
 class FakeApp:
-    """An installed app."""
+    """An installed app.
+
+    signature: of its signer, as `device.app.signature_hash` has it. crash: why it ends at each
+    start, for example "java.lang.IllegalStateException: no bundle"; empty: it runs.
+    """
 
     version_name: str = "1.0.0"
     version_code: int = 1
+    signature: str = ""
+    crash: str = ""
 
 
 class NoSpace(Exception):

@@ -155,6 +155,8 @@ def dumpsys(call: Call) -> Reply:
             f"Packages:\n  Package [{arguments[0]}] (5fe0c6e):\n"
             f"    versionCode={app.version_code} minSdk=26 targetSdk=35\n"
             f"    versionName={app.version_name}\n"
+            f"    signatures=PackageSignatures{{1f2e3d4 version:3, signatures:[{app.signature}], "
+            "past signatures:[]}\n"
         )
     if service not in call.phone.services:
         return Reply(f"Can't find service: {service}\n")
@@ -183,31 +185,57 @@ def svc(call: Call) -> Reply:
 
 
 def pm(call: Call) -> Reply:
-    """``pm install PATH``: an APK here is the text ``PACKAGE VERSION_NAME VERSION_CODE``.
+    """``pm install PATH``, ``pm path PACKAGE``, ``pm uninstall PACKAGE``.
 
-    A test that wants a refusal brings a `pm` of its own.
+    An APK here is the text ``PACKAGE VERSION_NAME VERSION_CODE [SIGNATURE]``. A test that wants
+    another refusal than those of Android for these brings a `pm` of its own.
     """
     action, *arguments = call.arguments
+    package = arguments[-1]
     if action == "install":
-        path = arguments[-1]
-        words = call.phone.files.get(path, b"").decode("utf-8", "replace").split()
-        if len(words) != 3:
-            return Reply(f"Failure [INSTALL_PARSE_FAILED_NOT_APK: Failed to parse {path}]\n", 1)
-        call.phone.apps[words[0]] = FakeApp(words[1], int(words[2]))
-        return Reply("Success\n")
+        return _pm_install(call, package)
+    if action == "path":
+        if package not in call.phone.apps:
+            return Reply(b"", 1)
+        return Reply(f"package:{_apk_path(package)}\n")
     if action == "uninstall":
-        if call.phone.apps.pop(arguments[-1], None) is None:
+        if call.phone.apps.pop(package, None) is None:
             return Reply("Failure [DELETE_FAILED_INTERNAL_ERROR]\n", 1)
+        call.phone.files.pop(_apk_path(package), None)
+        call.phone.running.pop(package, None)
         return Reply("Success\n")
     return fail(call, f"unknown command '{action}'")
 
 
+def _pm_install(call: Call, path: str) -> Reply:
+    apk = call.phone.files.get(path, b"")
+    words = apk.decode("utf-8", "replace").split()
+    if len(words) not in (3, 4):
+        return Reply(f"Failure [INSTALL_PARSE_FAILED_NOT_APK: Failed to parse {path}]\n", 1)
+    package, name, code, *signature = words
+    new, old = FakeApp(name, int(code), "".join(signature)), call.phone.apps.get(package)
+    if old and old.signature != new.signature:
+        return Reply("Failure [INSTALL_FAILED_UPDATE_INCOMPATIBLE: signatures do not match]\n", 1)
+    if old and old.version_code > new.version_code:
+        return Reply("Failure [INSTALL_FAILED_VERSION_DOWNGRADE: Downgrade detected]\n", 1)
+    call.phone.apps[package] = new
+    call.phone.files[_apk_path(package)] = apk
+    call.phone.running.pop(package, None)
+    return Reply("Success\n")
+
+
+def _apk_path(package: str) -> str:
+    return f"/data/app/~~fake==/{package}-fake==/base.apk"
+
+
 def am(call: Call) -> Reply:
-    """``am force-stop``; instruments are for a test's own `am`."""
+    """``am force-stop``, ``am start -n``; instruments are for a test's own `am`."""
     action, *arguments = call.arguments
     if action == "force-stop":
         call.phone.running.pop(arguments[-1], None)
         return Reply()
+    if action == "start":
+        return _am_start(call, arguments[arguments.index("-n") + 1])
     if action == "instrument":
         component = arguments[-1]
         return Reply(
@@ -219,6 +247,26 @@ def am(call: Call) -> Reply:
             1,
         )
     return fail(call, f"unknown command '{action}'")
+
+
+def _am_start(call: Call, component: str) -> Reply:
+    package = component.partition("/")[0]
+    said = f"Starting: Intent {{ cmp={component} }}\n"
+    app = call.phone.apps.get(package)
+    if app is None:
+        return Reply(
+            f"{said}Error type 3\nError: Activity class {{{component}}} does not exist.\n", 1
+        )
+    if app.crash:
+        row = "11-24 03:06:42.100  4321  4321 E AndroidRuntime: "
+        call.phone.log += [
+            f"{row}FATAL EXCEPTION: main",
+            f"{row}Process: {package}, PID: 4321",
+            f"{row}{app.crash}",
+        ]
+    else:
+        call.phone.running.setdefault(package, 4321)
+    return Reply(said)
 
 
 def pidof(call: Call) -> Reply:

@@ -12,7 +12,7 @@ from sdk_builder.errors import DeviceError
 COMMAND_S = 20.0
 LINES = 40
 MAX_LINE_CHARS = 300
-RECENT = "5000"  # how many lines are looked at where the phone's clock is not known
+RECENT_LINES = 5000  # that are looked at where the phone's clock is not known
 
 # Speakers about crashes, heard where they speak of an error: others' warnings are noise.
 CRASH_TAGS = {"AndroidRuntime", "libc", "DEBUG", "lmkd", "lowmemorykiller"}
@@ -34,13 +34,31 @@ def tail(phone: AdbPhone, since: str, package: str, *, lines: int = LINES) -> st
 
     Never raises a DeviceError, as it is for the text of another: it says why there is no log.
     """
-    argv = ["logcat", "-d", "-v", "threadtime", "-T", since or RECENT]
+    argv = ["logcat", "-d", "-v", "threadtime", "-T", since or str(RECENT_LINES)]
     try:
         pids = phone.shell(["pidof", package], timeout_s=COMMAND_S).text.split()
         with phone.lines(argv, silence_s=COMMAND_S) as log:
             return "\n".join(keep(log, package, pids, lines))
     except DeviceError as error:
         return f"(No log: {error.message})"
+
+
+def crash(phone: AdbPhone, since: str, package: str) -> str:
+    """How the log begins to tell of a crash of `package`; empty where it tells of none."""
+    told = tail(phone, since, package, lines=RECENT_LINES).splitlines()
+    at = next((i for i, line in enumerate(told) if _is_crash(line, package)), None)
+    return "" if at is None else "\n".join(told[max(0, at - 1) :][:LINES])
+
+
+def _is_crash(line: str, package: str) -> bool:
+    """Whether a line names a process of `package` as one that crashed."""
+    row = _ROW.match(line)
+    if row is None or row["tag"] not in CRASH_TAGS or row["level"] not in "EF":
+        return False
+    # "Process: PKG, PID: 123", "pid 123 (PKG)", "pid: 123, tid: 130, name: x  >>> PKG <<<"
+    name = re.escape(package)
+    named = rf"Process: {name}, PID: |\({name}\)|>>> {name} <<<"
+    return re.search(named, line[row.end() :]) is not None
 
 
 def keep(log: Iterable[str], package: str, pids: Iterable[str], lines: int = LINES) -> list[str]:

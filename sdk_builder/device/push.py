@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdk_builder.bundle.manifest import MANIFEST_NAME
-from sdk_builder.bundle.reader import Bundle
 from sdk_builder.device.adb import AdbPhone
 from sdk_builder.device.files import (
     PART,
@@ -105,36 +103,6 @@ def push_bytes(phone: AdbPhone, data: bytes, target: str) -> Pushed:
     """Write bytes to the path `target` on the phone, as `push` does."""
     what = _Source(posixpath.basename(target), len(data), None, data)
     return _push(phone, what, target, what.sha256(), None)
-
-
-def push_bundle(
-    phone: AdbPhone, bundle: Bundle, folder: str, *, progress: Progress | None = None
-) -> str:
-    """Bring a bundle's files to `folder` on the phone, the manifest last; returns the folder.
-
-    What is there already is not sent again. Raises what `push` raises, and BundleError.
-    """
-    manifest = bundle.manifest
-    program, tokenizer = manifest.program, manifest.tokenizer
-    total = sum(bundle.size(name) for name in manifest.file_names)
-    done = 0
-
-    def advance(done_of_file: int, _size: int) -> None:
-        if progress:
-            progress(done + done_of_file, total)
-
-    make_folder(phone, folder)
-    for name, path, sha256 in (
-        (program.file, bundle.program_path, program.sha256),
-        (tokenizer.file, bundle.tokenizer_path, tokenizer.sha256),
-    ):
-        done += push(
-            phone, path, posixpath.join(folder, name), sha256=sha256, progress=advance
-        ).size_bytes
-    data = bundle.read_bytes(MANIFEST_NAME)
-    push_bytes(phone, data, posixpath.join(folder, MANIFEST_NAME))
-    advance(len(data), len(data))
-    return folder
 
 
 def _push(

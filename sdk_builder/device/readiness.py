@@ -5,6 +5,7 @@ from __future__ import annotations
 from sdk_builder.device.adb import AdbPhone
 from sdk_builder.device.app import ABIS, MIN_API, InstalledApp, installed_app, require_runnable
 from sdk_builder.device.conditions import THERMAL_STATUS, Conditions
+from sdk_builder.device.demo_app import install_command
 from sdk_builder.device.facts import DeviceFacts
 from sdk_builder.device.files import PUBLIC_ROOT, free_bytes
 from sdk_builder.device.phone_facts import read_facts
@@ -19,7 +20,6 @@ BATTERY_C = 38.0  # a round does not start above it
 PAGE_SIZES = (4096, 16384)
 
 NOT_KNOWN = "not known"
-INSTALL = "shakti-sdk demo install"
 
 
 def examine_phone(phone: AdbPhone, *, package: str) -> list[Finding]:
@@ -39,7 +39,7 @@ def examine_phone(phone: AdbPhone, *, package: str) -> list[Finding]:
         battery_finding(conditions),
         charging_finding(conditions),
         heat_finding(conditions),
-        app_finding(installed_app(phone, package)),
+        app_finding(installed_app(phone, package), phone.serial),
     ]
 
 
@@ -71,7 +71,9 @@ def page_size_finding(facts: DeviceFacts) -> Finding:
     if not size:
         return Finding("page size", "ok", NOT_KNOWN)
     if size in PAGE_SIZES:
-        return Finding("page size", "ok", f"{size // 1024} KiB")
+        only = " (the app's official runtime; the community one is for 4 KiB)"
+        detail = f"{size // 1024} KiB{only if size > min(PAGE_SIZES) else ''}"
+        return Finding("page size", "ok", detail)
     fix = "The app was built for pages of 4 and 16 KiB; it may not start."
     return Finding("page size", "warning", f"{size} bytes", fix)
 
@@ -133,8 +135,8 @@ def heat_finding(conditions: Conditions) -> Finding:
     return Finding("heat", "warning", detail, fix)
 
 
-def app_finding(app: InstalledApp | None) -> Finding:
+def app_finding(app: InstalledApp | None, serial: str) -> Finding:
     """Whether the app is installed."""
     if app is None:
-        return Finding("demo app", "missing", "not installed", INSTALL)
+        return Finding("demo app", "missing", "not installed", install_command(serial))
     return Finding("demo app", "ok", app.version_name or f"version code {app.version_code}")

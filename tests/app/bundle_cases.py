@@ -16,6 +16,7 @@ import random
 import re
 import struct
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ _PLACE = "@@the value@@"
 _CHECKSUM = re.compile(rb'(?<=\n  "checksum": ")[0-9a-f]{64}(?=",?\n)')
 
 
-def write_cases(folder: Path) -> Path:
+def write_cases(folder: Path) -> None:
     """Make all of them in `folder`, always the same ones."""
     (folder / ZIPS_FOLDER).mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(case) for case in manifest_cases()]
@@ -93,7 +94,15 @@ def write_cases(folder: Path) -> Path:
         changes = {} if program is None else {"program": program}
         write_bundle(bundle, force=True, **changes)
         write_zip(bundle, folder / ZIPS_FOLDER / f"{name}.zip", force=True)
-    return folder
+    _write_as_if_large(folder / "bundles" / "tiny", folder / ZIPS_FOLDER / "tiny-64.zip")
+
+
+def _write_as_if_large(bundle: Path, target: Path) -> None:
+    """The zip of a small bundle in the form that files beyond 2 GiB get."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(bundle.iterdir()):
+            with archive.open(path.name, "w", force_zip64=True) as file:
+                file.write(path.read_bytes())
 
 
 def manifest_cases() -> Iterator[dict[str, Any]]:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdk_builder.app import aapt2, compiling, resources
-from sdk_builder.app.catalog import CATALOG, LOCK, Catalog, read_catalog
-from sdk_builder.app.compiling import TEST_JAVA, Compilation, compile_java, compile_sources
+from sdk_builder.app import aapt2, compiling
+from sdk_builder.app.catalog import Catalog, read_catalog
+from sdk_builder.app.compiling import TEST_JAVA, Compilation, compile_sources
 from sdk_builder.app.framework import Framework, slim_framework
 from sdk_builder.app.jdk import Jdk, find_jdk
-from sdk_builder.app.keep import made_folder
 from sdk_builder.app.resources import Levels, Resources, Version, link_resources
 from sdk_builder.app.runtimes import Runtime, resolve_runtime
+from sdk_builder.app.stages import AppClasses, AppSources, Fingerprint, compiled_app, stage
 from sdk_builder.app.toolchain import app_cache, open_store
 from sdk_builder.log import Step, Steps
 
@@ -26,7 +21,6 @@ DEMO = ROOT / "android_demo"
 SOURCES = DEMO / "app" / "src"
 RUNNER = Path(__file__).parent / "runner"
 ROBOLECTRIC_SDK = 34  # src/test/resources/robolectric.properties has the same
-_UNUSED_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -52,14 +46,19 @@ class CompiledTests:
     """Class path of the tests, in order, and what Robolectric is told about the app."""
 
     libraries: Libraries
-    main: Path
+    app: AppClasses
     test: Path
     linked: Path
 
     @property
+    def main(self) -> Path:
+        """The app's own classes."""
+        return self.app.app
+
+    @property
     def class_path(self) -> tuple[Path, ...]:
         libraries = self.libraries
-        own = (self.main, self.test, self.linked / "classes", SOURCES / "test" / "resources")
+        own = (*self.app.folders, self.test, SOURCES / "test" / "resources")
         uses = (*libraries.test, *libraries.runtime.jars, libraries.android)
         return (*own, *uses)
 
@@ -77,12 +76,11 @@ def compile_tests(steps: Steps) -> CompiledTests:
     """Everything that is needed to run the tests. Raises ShaktiError."""
     with steps.step("Libraries") as step:
         libraries = _libraries(read_catalog(DEMO), step)
-    cache = app_cache() / "tests"
-    _remove_unused(cache)
+    cache = app_cache() / "stages"
     linked = _linked(libraries, cache, steps)
-    main = _main(libraries, linked, cache, steps)
-    test = _test(libraries, linked, main, cache, steps)
-    return CompiledTests(libraries, main, test, linked)
+    app = _app(libraries, linked, cache, steps)
+    test = _test(libraries, app, cache, steps)
+    return CompiledTests(libraries, app, test, linked)
 
 
 def _libraries(catalog: Catalog, step: Step) -> Libraries:
@@ -109,13 +107,13 @@ def _libraries(catalog: Catalog, step: Step) -> Libraries:
 
 
 def _linked(libraries: Libraries, cache: Path, steps: Steps) -> Path:
-    """resources.ap_ for Robolectric and the classes of R."""
+    """resources.ap_ for Robolectric, and R.java below r."""
     main = SOURCES / "main"
-    inputs = [main / "AndroidManifest.xml", *_files(main / "res"), *_files(main / "assets")]
+    files = [main / "AndroidManifest.xml", *_files(main / "res"), *_files(main / "assets")]
 
     def make(target: Path) -> None:
         with steps.step("Resources linked for the tests"):
-            linked = link_resources(
+            link_resources(
                 libraries.aapt2,
                 Resources(
                     main,
@@ -125,71 +123,39 @@ def _linked(libraries: Libraries, cache: Path, steps: Steps) -> Path:
                 ),
                 target,
             )
-            java = sorted(linked.java.rglob("*.java"))
-            compile_java(libraries.jdk, java, (), target / "classes", TEST_JAVA)
 
-    return _kept(cache / f"resources-{_key(inputs)}", make)
+    of = Fingerprint().libraries([libraries.aapt2, libraries.framework.resources])
+    return stage(cache, "resources", of.files(files, main), make)
 
 
-def _main(libraries: Libraries, linked: Path, cache: Path, steps: Steps) -> Path:
-    sources = compiling.source_files(
-        SOURCES / "main" / "kotlin", SOURCES / libraries.runtime.flavour.name / "kotlin"
+def _app(libraries: Libraries, linked: Path, cache: Path, steps: Steps) -> AppClasses:
+    sources = AppSources(
+        (SOURCES / "main" / "kotlin", SOURCES / libraries.runtime.flavour.name / "kotlin"),
+        linked / "r",
+        (*libraries.app, *libraries.runtime.jars),
+        libraries.framework,
     )
-
-    def make(target: Path) -> None:
-        uses = (linked / "classes", *libraries.app, *libraries.runtime.jars)
-        compilation = Compilation(sources, (*uses, libraries.framework.classes))
-        _compile("app", libraries, compilation, target, steps)
-
-    return _kept(cache / f"main-{_key(sources, linked.name)}", make)
-
-
-def _test(libraries: Libraries, linked: Path, main: Path, cache: Path, steps: Steps) -> Path:
-    sources = compiling.source_files(RUNNER, SOURCES / "test" / "kotlin", SOURCES / "test" / "java")
-
-    def make(target: Path) -> None:
-        uses = (main, linked / "classes", *libraries.test, *libraries.runtime.jars)
-        compilation = Compilation(sources, (*uses, libraries.android), TEST_JAVA, friends=main)
-        _compile("tests", libraries, compilation, target, steps)
-
-    return _kept(cache / f"test-{_key(sources, main.name)}", make)
-
-
-def _compile(
-    what: str, libraries: Libraries, compilation: Compilation, target: Path, steps: Steps
-) -> None:
-    with steps.step(f"Kotlin compiled: {what}") as step:
-        warnings = compile_sources(libraries.jdk, libraries.compiler, compilation, target)
-        for warning in warnings:
+    with steps.step("Kotlin compiled: app") as step:
+        classes = compiled_app(libraries.jdk, libraries.compiler, sources, cache)
+        for warning in classes.warnings:
             step.note(warning)
+    return classes
 
 
-def _key(files: Iterable[Path], *names: str) -> str:
-    """A name for what is made of these files, of the locked libraries, and by this code."""
-    digest = hashlib.sha256("\n".join(names).encode())
-    own = [Path(compiling.__file__), Path(resources.__file__), Path(__file__)]
-    for path in (*own, DEMO / CATALOG, DEMO / LOCK, *files):
-        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
-        digest.update(f"{shown}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()[:16]
+def _test(libraries: Libraries, app: AppClasses, cache: Path, steps: Steps) -> Path:
+    folders = (RUNNER, SOURCES / "test" / "kotlin", SOURCES / "test" / "java")
+    uses = (*app.folders, *libraries.test, *libraries.runtime.jars, libraries.android)
+    compilation = Compilation(compiling.source_files(*folders), uses, TEST_JAVA, friends=app.app)
+
+    def make(target: Path) -> None:
+        for warning in compile_sources(libraries.jdk, libraries.compiler, compilation, target):
+            steps.note(warning)
+
+    of = Fingerprint(app.app.parent.name, libraries.jdk.version)
+    of.libraries((*libraries.compiler, *uses[2:])).files([Path(compiling.__file__)])
+    with steps.step("Kotlin compiled: tests"):
+        return stage(cache, "tests", of.files(compilation.sources, ROOT), make)
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _kept(target: Path, make) -> Path:
-    folder = made_folder(target, make)
-    os.utime(folder)
-    return folder
-
-
-def _remove_unused(cache: Path) -> None:
-    """Remove what no run has asked for in a day."""
-    for folder in cache.glob("*-*"):
-        try:
-            unused_s = time.time() - folder.stat().st_mtime
-        except OSError:
-            continue  # another run removed it
-        if unused_s > _UNUSED_S and folder.is_dir():
-            shutil.rmtree(folder, ignore_errors=True)

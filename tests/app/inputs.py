@@ -61,11 +61,38 @@ def _export(scheme: str, target: Path, steps: Steps) -> None:
 
 
 def _exporters_key() -> str:
+    rooms = [ROOT / "sdk_builder" / room for room in _EXPORTERS]
+    return _key(path for room in rooms for path in sorted(room.rglob("*.py")))
+
+
+def _key(sources: Iterable[Path]) -> str:
     digest = hashlib.sha256(sdk_builder.__version__.encode())
-    for room in _EXPORTERS:
-        for path in sorted((ROOT / "sdk_builder" / room).rglob("*.py")):
-            digest.update(path.read_bytes())
+    for path in sources:
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _bundle_cases(steps: Steps) -> Path:
+    from tests.app.bundle_cases import write_cases
+
+    samples = ROOT / "tests" / "unit" / "bundle" / "samples.py"
+    sources = [samples, *sorted((ROOT / "sdk_builder" / "bundle").glob("*.py"))]
+    key = _key([Path(__file__).with_name("bundle_cases.py"), *sources])
+    with steps.step("Manifests and zips for the app's reader"):
+        return made_folder(app_cache() / "tests" / f"bundle-cases-{key}", write_cases)
+
+
+def _tokenizers(steps: Steps) -> Path:
+    from tests.app.tokenizer_cases import make_cases
+
+    tokenizer = _bundle("q4")(steps) / "tokenizer.json"
+    key = _key([*sorted(Path(__file__).parent.glob("tokenizer_*.py")), tokenizer])
+
+    def make(target: Path) -> None:
+        with steps.step("Cases for the app's tokenizer"):
+            make_cases(target, smollm2=tokenizer)
+
+    return made_folder(app_cache() / "tests" / f"tokenizers-{key}", make)
 
 
 def _folder(path: Path) -> Callable[[Steps], Path]:
@@ -81,7 +108,9 @@ def _screenshots(steps: Steps) -> Path:
 PROPERTIES: Mapping[str, Callable[[Steps], Path]] = {
     "shakti.bundle.q4": _bundle("q4"),
     "shakti.bundle.none": _bundle("none"),
+    "shakti.bundle_cases": _bundle_cases,
     "shakti.fixtures": _folder(ROOT / "tests" / "fixtures"),
     "shakti.golden": _folder(ROOT / "docs" / "app"),
     "shakti.screenshots": _screenshots,
+    "shakti.tokenizers": _tokenizers,
 }

@@ -113,7 +113,8 @@ ODD_VALUES: tuple[Any, ...] = (
     "load", "a" * 16, "a" * 64, "../x", [], {}, [1], {"kind": "load"},
 )  # fmt: skip
 
-OTHER_PROTOCOLS = (None, "1", "", 0, -1, 2, 1.5, 10**40, [], {})  # 1.0 is 1 to Python alone
+# 1.0 is 1 to Python alone.
+OTHER_PROTOCOLS: tuple[Any, ...] = (None, "1", "", 0, -1, 2, 1.5, 10**40, [], {})
 
 
 def mutated(document: Any, chance: random.Random) -> Any:
@@ -265,6 +266,24 @@ def test_lines_of_the_app_fit_the_schema_and_are_read(answers: Answers):
     kinds = {type(record) for record in records}
     assert kinds == {RoundStart, Sample, Failure, RoundEnd}
     assert "null" not in "".join(answers.lines)
+
+
+def test_app_writes_every_field_of_the_schema(answers: Answers):
+    definitions = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))["$defs"]
+    records = [json.loads(line) for line in answers.lines]
+    written = {
+        name: {field for record in records if record["type"] == kind for field in record}
+        for name, kind in (
+            ("RoundStart", "round"), ("Sample", "sample"), ("Failure", "failure"),
+            ("RoundEnd", "round_end"),
+        )
+    }  # fmt: skip
+    written["Conditions"] = {field for one in records for field in one.get("before", {})}
+    written["Conditions"] |= {field for one in records for field in one.get("after", {})}
+    written["Case"] = {field for record in records for field in record.get("case", {})}
+    written["Golden"] = {field for record in records for field in record.get("golden", {})}
+    for name, fields in written.items():
+        assert fields == set(definitions[name]["properties"]), name
 
 
 def test_extremes_and_strange_texts_come_through(answers: Answers):

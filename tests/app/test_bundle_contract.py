@@ -29,7 +29,9 @@ def kotlin(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory) -> Path:
-    return bundle_cases.write_cases(tmp_path_factory.mktemp("bundle-cases"))
+    folder = tmp_path_factory.mktemp("bundle-cases")
+    bundle_cases.write_cases(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")

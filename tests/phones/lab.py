@@ -148,10 +148,11 @@ class Phone:
             pid = int((self.folder.app / "pid").read_text())
             self._init.kill(-pid, signal.SIGKILL)  # with all that it started
         self.path("/data/.filler").unlink(missing_ok=True)
-        for inside in ("/data/local/tmp", "/sdcard"):
-            subprocess.run(
-                ["find", str(self.path(inside)), "-mindepth", "1", "-delete"], check=True
-            )
+        for inside in ("/data/local/tmp", "/data/app", "/sdcard"):
+            if self.path(inside).is_dir():
+                subprocess.run(
+                    ["find", str(self.path(inside)), "-mindepth", "1", "-delete"], check=True
+                )
         self._clear()
         self.connect()
 

@@ -25,10 +25,11 @@ from sdk_builder.benchmark.target import Progress
 from sdk_builder.benchmark.worker.artificial import ArtificialBench, ArtificialSpec
 from sdk_builder.benchmark.worker.round import Round
 from sdk_builder.device.conditions import Conditions, utc_now
+from sdk_builder.device.demo_app import PACKAGE
 from sdk_builder.device.fake import Call, FakeApp, FakePhone, NoSpace, Reply
 from sdk_builder.device.fake_commands import COMMANDS
 
-RESULTS_DIR = f"/sdcard/Android/data/{protocol.PACKAGE}/files/bench"
+RESULTS_DIR = f"/sdcard/Android/data/{PACKAGE}/files/bench"
 INSTANT = ArtificialSpec(load_ms=0, prefill_ms_per_token=0, decode_ms_per_token=0)
 
 
@@ -52,7 +53,7 @@ class FakeBenchApp:
 
     def install(self, phone: FakePhone, *, version_name: str = "1.0.0") -> None:
         """Be on the phone, and answer its `am`."""
-        phone.apps[protocol.PACKAGE] = FakeApp(version_name)
+        phone.apps[PACKAGE] = FakeApp(version_name)
         phone.folders.add(self.results_dir)
         phone.commands["am"] = self.am
 
@@ -73,7 +74,7 @@ class FakeBenchApp:
     def _description(self, phone: FakePhone) -> str:
         said = {
             protocol.KEY_PROTOCOL: str(self.protocol),
-            protocol.KEY_APP_VERSION: phone.apps[protocol.PACKAGE].version_name,
+            protocol.KEY_APP_VERSION: phone.apps[PACKAGE].version_name,
             protocol.KEY_RUNTIME: "artificial",
             protocol.KEY_RUNTIME_VERSION: "1",
             protocol.KEY_THREADS_SETTABLE: str(self.threads_settable).lower(),

@@ -16,13 +16,14 @@ from sdk_builder.benchmark import protocol
 from sdk_builder.benchmark.output import parse_output
 from sdk_builder.benchmark.protocol import RoundPlan
 from sdk_builder.benchmark.records import RoundEnd, RuntimeFacts
-from sdk_builder.benchmark.subject import Subject, bundle_identity
+from sdk_builder.benchmark.subject import Subject
 from sdk_builder.benchmark.target import Progress
 from sdk_builder.bundle.reader import Bundle
-from sdk_builder.device import app, files, logcat, push
+from sdk_builder.device import app, bundles, files, logcat, push
 from sdk_builder.device.adb import AdbPhone
 from sdk_builder.device.awake import kept_awake
 from sdk_builder.device.conditions import Conditions
+from sdk_builder.device.demo_app import PACKAGE
 from sdk_builder.device.facts import DeviceFacts
 from sdk_builder.device.instrument import InstrumentOutcome, instrument
 from sdk_builder.device.phone_facts import read_facts
@@ -48,7 +49,7 @@ def describe_app(phone: AdbPhone) -> AppDescription:
 
     Raises AppMissingError, or AppProtocolError if it speaks another protocol or none.
     """
-    if app.installed_app(phone, protocol.PACKAGE) is None:
+    if app.installed_app(phone, PACKAGE) is None:
         raise AppMissingError(
             f"The demo app is not installed on {phone.serial}.", INSTALL_HINT, serial=phone.serial
         )
@@ -73,7 +74,7 @@ def describe_app(phone: AdbPhone) -> AppDescription:
     runtime = RuntimeFacts(
         name=said.get(protocol.KEY_RUNTIME, "unknown"),
         version=said.get(protocol.KEY_RUNTIME_VERSION, ""),
-        app=protocol.PACKAGE,
+        app=PACKAGE,
         app_version=said.get(protocol.KEY_APP_VERSION, ""),
         protocol=protocol.PROTOCOL,
         threads_settable=said.get(protocol.KEY_THREADS_SETTABLE) == "true",
@@ -114,12 +115,7 @@ class PhoneTarget:
 
     def prepare(self, subject: Subject, steps: Steps) -> str:
         """Push what is not there yet; every file's SHA-256 is checked on the phone."""
-        bundle = subject.require_bundle()
-        folder = bundle_folder(bundle)
-        with steps.step(f"Pushing {bundle.manifest.name}") as step:
-            push.push_bundle(self.phone, bundle, folder, progress=step.progress)
-            step.result(f"{bundle.manifest.name} is on the phone")
-        return folder
+        return bundles.bring_bundle(self.phone, subject.require_bundle(), steps)
 
     def conditions(self) -> Conditions:
         return read_conditions(self.phone)
@@ -135,9 +131,9 @@ class PhoneTarget:
 
         Raises AppCrashedError (with the logcat's tail), RunStalledError, DeviceLostError.
         """
-        path = f"{protocol.PHONE_FOLDER}/plans/{plan.output_name.removesuffix('.jsonl')}.json"
+        path = f"{protocol.PLANS_FOLDER}/{plan.output_name.removesuffix('.jsonl')}.json"
         self._push_plan(plan, path)
-        app.force_stop(self.phone, protocol.PACKAGE)
+        app.force_stop(self.phone, PACKAGE)
         since = logcat.mark(self.phone)
         outcome = instrument(
             self.phone,
@@ -152,12 +148,12 @@ class PhoneTarget:
 
     def output(self, plan: RoundPlan) -> bytes:
         """What the app wrote. One that still runs, unwatched, is stopped: it would write on."""
-        app.force_stop(self.phone, protocol.PACKAGE)
+        app.force_stop(self.phone, PACKAGE)
         return files.read(self.phone, str(self._app.results_dir / plan.output_name)) or b""
 
     def remove_bundle(self, bundle: Bundle) -> None:
         """Take the bundle off the phone again."""
-        files.remove(self.phone, bundle_folder(bundle), recursive=True)
+        bundles.remove_bundle(self.phone, bundle)
 
     def _push_plan(self, plan: RoundPlan, path: str) -> None:
         files.make_folder(self.phone, str(PurePosixPath(path).parent))
@@ -170,7 +166,7 @@ class PhoneTarget:
             raise AppCrashedError(
                 f"The app on {self.phone.serial} ended before it was done"
                 + (f": {outcome.reason}" if outcome.reason else "."),
-                logcat.tail(self.phone, since, protocol.PACKAGE),
+                logcat.tail(self.phone, since, PACKAGE),
                 serial=self.phone.serial,
             )
 
@@ -186,11 +182,6 @@ class PhoneTarget:
                 "Free some space on the phone, then try again.",
                 serial=self.phone.serial,
             )
-
-
-def bundle_folder(bundle: Bundle) -> str:
-    """Where a bundle lives on a phone: a folder named by its content."""
-    return f"{protocol.PHONE_FOLDER}/bundles/{bundle_identity(bundle)[:16]}"
 
 
 def _tell(status: Mapping[str, str], watch: Callable[[Progress], None]) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from sdk_builder.cli.answers import Stats
 from sdk_builder.cli.export_cmd import DEFAULT_CONTEXT
-from sdk_builder.cli.library import Answering, ExportOptions, Stats
+from sdk_builder.cli.requests import Answering, ExportOptions
 from sdk_builder.cli.root import cli
 from sdk_builder.pipeline import ExportRequest
 from sdk_builder.pipeline.request import DEFAULT_CONTEXT as PIPELINE_CONTEXT

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from tests.phones.shims.state import (
     INSTRUMENTATION,
+    MAIN_ACTIVITY,
     PACKAGE,
     RESULTS_DIR,
     InstalledApp,
     PhoneFolder,
     State,
     hosted,
+    log_line,
 )
 
 POLL_S = 0.02
@@ -31,7 +33,7 @@ def am(phone: PhoneFolder, arguments: list[str]) -> int:
             stop_app(phone)
         return 0
     if command == "start":
-        return _say(f"Starting: Intent {{ {' '.join(rest)} }}")
+        return _start(phone, rest)
     if command == "instrument":
         return _instrument(phone, rest)
     sys.stderr.write(f"Unknown command: {command}\n")
@@ -57,6 +59,39 @@ def stop_app(phone: PhoneFolder) -> None:
     while app_pid(phone) is not None:
         time.sleep(POLL_S / 10)
     phone.keep_outputs()
+
+
+def _start(phone: PhoneFolder, arguments: list[str]) -> int:
+    component = arguments[arguments.index("-n") + 1] if "-n" in arguments else ""
+    extras = " (has extras)" if "-e" in arguments else ""
+    _say(f"Starting: Intent {{ cmp={component}{extras} }}")
+    app = phone.read().app
+    if app is None or component != MAIN_ACTIVITY:
+        _say("Error type 3", f"Error: Activity class {{{component}}} does not exist.")
+        return 1
+    if app_pid(phone) is None:
+        _open(phone, app)
+    return 0
+
+
+def _open(phone: PhoneFolder, app: InstalledApp) -> None:
+    """Start a process that only is there, or that crashes after a moment."""
+    process = subprocess.Popen(
+        ["sleep", "0.3" if app.crash else "600"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    pid = process.pid
+    (phone.app / "pid").write_text(str(pid))
+    phone.log(log_line("I", "ActivityManager", f"Start proc {pid}:{PACKAGE}/u0a271 for top", 900))
+    if app.crash:
+        phone.log(
+            log_line("E", "AndroidRuntime", "FATAL EXCEPTION: main", pid),
+            log_line("E", "AndroidRuntime", f"Process: {PACKAGE}, PID: {pid}", pid),
+            log_line("E", "AndroidRuntime", app.crash, pid),
+        )
 
 
 def _instrument(phone: PhoneFolder, arguments: list[str]) -> int:

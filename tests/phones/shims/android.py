@@ -11,10 +11,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.phones.shims.am import am, app_pid
-from tests.phones.shims.state import PACKAGE, InstalledApp, PhoneFolder
+from tests.phones.shims.pm import pm
+from tests.phones.shims.state import PACKAGE, PhoneFolder
 
 Program = Callable[[PhoneFolder, list[str]], int]
 
@@ -115,8 +115,10 @@ def _package(phone: PhoneFolder, arguments: list[str]) -> int:
         "Packages:",
         f"  Package [{PACKAGE}] (3fc1a9b):",
         "    userId=10234",
-        "    versionCode=10000 minSdk=26 targetSdk=34",
+        f"    versionCode={app.version_code} minSdk=28 targetSdk=35",
         f"    versionName={app.version}",
+        f"    signatures=PackageSignatures{{3fc1a9b version:3, signatures:[{app.signature}], "
+        "past signatures:[]}",
         "    flags=[ DEBUGGABLE HAS_CODE ALLOW_CLEAR_USER_DATA ]",
     )
 
@@ -129,38 +131,6 @@ def _meminfo(phone: PhoneFolder, arguments: list[str]) -> int:
 
 def _power(phone: PhoneFolder, _: list[str]) -> int:
     return say(f"  mWakefulness={'Awake' if phone.read().awake else 'Asleep'}")
-
-
-def pm(phone: PhoneFolder, arguments: list[str]) -> int:
-    command, *rest = arguments or [""]
-    words = [word for word in rest if not word.startswith("-")]
-    app = phone.read().app
-    if command == "path":
-        if app is None or words[:1] != [PACKAGE]:
-            return 1
-        return say(f"package:/data/app/~~stand-in/{PACKAGE}/base.apk")
-    if command == "list":
-        rows = [f"package:{PACKAGE} versionCode:10000"] if app else []
-        return say(*(row for row in rows if len(words) < 2 or words[1] in row))
-    if command == "install":
-        return _install(phone, words[-1] if words else "")
-    if command == "uninstall":
-        if app is None or words[:1] != [PACKAGE]:
-            return fail("Failure [DELETE_FAILED_INTERNAL_ERROR]")
-        with phone.changed() as state:
-            state.app = None
-        return say("Success")
-    return fail(f"Unknown command: {command}", 255)
-
-
-def _install(phone: PhoneFolder, path: str) -> int:
-    if not Path(path).is_file():
-        return fail(f"Error: Unable to open file: {path}\nError: Can't open file: {path}")
-    with phone.changed() as state:
-        if state.install_answer != "Success":
-            return say(f"Failure [{state.install_answer}]") or 1
-        state.app = state.app or InstalledApp()
-    return say("Success")
 
 
 def cmd(phone: PhoneFolder, arguments: list[str]) -> int:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "io.shakti.demo"
+MAIN_ACTIVITY = f"{PACKAGE}/.MainActivity"
 INSTRUMENTATION = f"{PACKAGE}/.BenchInstrumentation"
+APK_PATH = f"/data/app/~~stand-in/{PACKAGE}/base.apk"
 RESULTS_DIR = f"/sdcard/Android/data/{PACKAGE}/files/bench"
 
 PROPERTIES = {
@@ -59,12 +61,16 @@ class Battery:
 class InstalledApp:
     """The demo app, as it describes itself. instrumented: has the benchmark's entry point.
 
+    signature: of its signer, as `dumpsys package` prints it. crash: why it ends at each start.
     process: the command that starts the app's own code (see android_demo's InstrumentationHost);
     of the fields above only the version is its then. Empty: the reference worker takes its place,
     with an artificial engine.
     """
 
     version: str = "1.0.0"
+    version_code: int = 10000
+    signature: str = ""
+    crash: str = ""
     protocol: str = "1"
     runtime_version: str = "1.5.1"
     threads_settable: bool = True

@@ -7,13 +7,14 @@ import pytest
 from sdk_builder.benchmark.bench import Benched, BenchRequest, run_bench
 from sdk_builder.benchmark.devices import device_rows
 from sdk_builder.benchmark.plans import make_plan, round_plan
-from sdk_builder.benchmark.protocol import PACKAGE, PHONE_FOLDER
 from sdk_builder.benchmark.results import read_results
 from sdk_builder.benchmark.subject import program_check, subject_of
 from sdk_builder.benchmark.targets.fake_app import RESULTS_DIR, FakeBenchApp
-from sdk_builder.benchmark.targets.phone import PhoneTarget, bundle_folder, describe_app
+from sdk_builder.benchmark.targets.phone import PhoneTarget, describe_app
 from sdk_builder.bundle.reader import Bundle
+from sdk_builder.device.bundles import bundle_folder
 from sdk_builder.device.conditions import Conditions
+from sdk_builder.device.demo_app import PACKAGE, PHONE_FOLDER
 from sdk_builder.device.fake import FakeAdb, FakePhone, Reply
 from sdk_builder.errors import (
     AndroidTooOldError,

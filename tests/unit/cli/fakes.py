@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from sdk_builder.app.build import BuildRequest
+from sdk_builder.app.inspection import ApkReport
 from sdk_builder.bundle.manifest import (
     Generation,
     GoldenPrompt,
@@ -24,10 +26,11 @@ from sdk_builder.bundle.manifest import (
     TokenizerInfo,
 )
 from sdk_builder.cli.installed import InstalledLibrary
-from sdk_builder.cli.library import Answering, ExportOptions, Limits
+from sdk_builder.cli.requests import Answering, DemoBuildOptions, ExportOptions, Limits
 from sdk_builder.errors import ShaktiError
 from sdk_builder.findings import Finding
 from sdk_builder.log import Steps
+from tests.unit.app.apks import apk_line, apk_report, read_apk
 
 DIGEST = "ab" * 32
 
@@ -182,6 +185,13 @@ class FakeConversation:
             self.closed += 1
 
 
+@dataclass(frozen=True)
+class FakeBuilt:
+    path: Path
+    report: ApkReport
+    warnings: tuple[str, ...]
+
+
 @dataclass
 class FakeLibrary(InstalledLibrary):
     """What torch would be needed for, answered from memory; the rest is the real thing."""
@@ -195,6 +205,9 @@ class FakeLibrary(InstalledLibrary):
     conversed: list[dict[str, object]] = field(default_factory=list)
     measured: list[tuple[Path, str, Limits]] = field(default_factory=list)
     findings: tuple[Finding, ...] = (Finding("Python", "ok", "3.11"),)
+    app_findings: tuple[Finding, ...] = (Finding("JDK", "ok", "17"),)
+    built: list[DemoBuildOptions] = field(default_factory=list)
+    apk: ApkReport = field(default_factory=apk_report)
 
     def _fail(self) -> None:
         if self.failure is not None:
@@ -234,6 +247,24 @@ class FakeLibrary(InstalledLibrary):
     def doctor(self, *, network: bool) -> tuple[Finding, ...]:
         self._fail()
         return self.findings
+
+    def doctor_app(self) -> tuple[Finding, ...]:
+        self._fail()
+        return self.app_findings
+
+    def build_demo(self, options: DemoBuildOptions, steps: Steps) -> FakeBuilt:
+        self._fail()
+        self.built.append(options)
+        with steps.step("Compiling"):
+            pass
+        path = BuildRequest(options.output, options.runtime).apk
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(apk_line(self.apk))
+        return FakeBuilt(path, self.apk, ("a warning",))
+
+    def inspect_demo(self, apk: Path) -> ApkReport:
+        self._fail()
+        return read_apk(apk, self.apk)
 
 
 def failing(error: ShaktiError | BaseException) -> FakeLibrary:

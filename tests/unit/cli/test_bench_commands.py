@@ -19,7 +19,7 @@ from sdk_builder.benchmark.analysis.summary import CaseRow
 from sdk_builder.benchmark.bench import Benched
 from sdk_builder.benchmark.targets.fake_app import FakeBenchApp
 from sdk_builder.cli.arguments import COUNTS, parse_threads
-from sdk_builder.cli.library import BenchOptions, PeerOptions, ReportOptions
+from sdk_builder.cli.requests import BenchOptions, PeerOptions, ReportOptions
 from sdk_builder.device.fake import FakeAdb, FakePhone
 from sdk_builder.errors import (
     AppCrashedError,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sdk_builder.bundle.manifest import Manifest
 from sdk_builder.cli.export_cmd import default_output
-from sdk_builder.cli.library import ExportOptions, Limits
+from sdk_builder.cli.requests import ExportOptions, Limits
 from sdk_builder.findings import Finding
 from sdk_builder.models.presets import PRESETS
 from tests.unit.cli.conftest import Shakti
@@ -255,7 +255,7 @@ def test_eval_of_a_missing_or_binary_text_is_an_input_error(tmp_path: Path, shak
 def test_doctor_with_everything_there_ends_with_0(shakti: Shakti):
     outcome = shakti("doctor")
     assert outcome.code == 0
-    assert outcome.stdout == "  ✓  Python  3.11\n"
+    assert outcome.stdout == "  ✓  Python  3.11\n\nTo build the demo app\n  ✓  JDK  17\n"
 
 
 def test_doctor_with_a_warning_ends_with_0_and_shows_the_fix(shakti: Shakti):
@@ -276,6 +276,40 @@ def test_doctor_with_a_miss_ends_with_7(shakti: Shakti):
     assert document["ok"] is False
     assert document["findings"][1]["fix"] == "Install it."
     assert document["error"]["code"] == 7
+
+
+NO_JDK = FakeLibrary(app_findings=(Finding("JDK", "missing", "java is not there", "Install one."),))
+
+
+def test_doctor_only_warns_of_what_building_the_app_lacks(shakti: Shakti):
+    outcome = shakti("doctor", library=NO_JDK)
+    assert outcome.code == 0
+    assert "  !  JDK  java is not there\n       fix: Install one." in outcome.stdout
+    document = shakti("doctor", "--json", library=NO_JDK).document
+    assert document["ok"] is True
+    assert document["android"] == [
+        {
+            "name": "JDK",
+            "status": "warning",
+            "detail": "java is not there",
+            "fix": "Install one.",
+        }
+    ]
+
+
+def test_doctor_android_looks_at_the_app_only_and_strictly(shakti: Shakti):
+    outcome = shakti("doctor", "--android", library=NO_JDK)
+    assert outcome.code == 7
+    assert outcome.stdout == "  ✗  JDK  java is not there\n       fix: Install one.\n"
+    assert shakti("doctor", "--android").code == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--android", "--network"), ("--device", "A", "--network"), ("--android", "--device", "A")],
+)
+def test_doctor_refuses_options_that_say_nothing_together(shakti: Shakti, options):
+    assert shakti("doctor", *options).code == 2
 
 
 # --- completion and reference -------------------------------------------------------------

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdk_builder.cli.chat import Answer, converse
-from sdk_builder.cli.library import Answering
+from sdk_builder.cli.requests import Answering
 from sdk_builder.errors import PromptTooLongError
 from tests.unit.cli.conftest import Shakti
 from tests.unit.cli.fakes import FakeConversation, FakeLibrary

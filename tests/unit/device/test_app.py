@@ -11,10 +11,12 @@ from sdk_builder.device.app import (
     InstalledApp,
     force_stop,
     install,
+    installed_apk,
     installed_app,
     is_running,
     parse_package,
     require_runnable,
+    signature_hash,
     uninstall,
 )
 from sdk_builder.device.facts import DeviceFacts
@@ -75,6 +77,26 @@ def test_an_app_that_the_first_user_has_not_is_not_installed():
     assert parse_package(UPDATED, "io.shakti") is None
 
 
+def test_the_signers_of_an_app_are_told_as_android_hashes_them():
+    for told, signatures in (("a01bc", ("a01bc",)), ("a01bc, ffe2", ("a01bc", "ffe2")), ("", ())):
+        signed = f"signatures=PackageSignatures{{3a1b version:3, signatures:[{told}], past:[]}}"
+        text = UPDATED.replace("splits=[base]", signed)
+        assert parse_package(text, APP) == InstalledApp(APP, "1.2.3-beta 4", 10203, signatures)
+    # Java: Arrays.hashCode(new byte[]{1, -1}) is 31 * (31 + 1) - 1 = 991; of {} it is 1
+    assert (signature_hash(b"\x01\xff"), signature_hash(b"")) == (f"{991:x}", "1")
+    # a sum below zero is printed as a Java int without its sign
+    assert signature_hash(b"\x80") == f"{31 - 128 + 2**32:x}"
+
+
+def test_the_path_of_an_installed_apk_is_its_base():
+    phone = FakePhone()
+    assert installed_apk(phone, APP) is None
+    phone.commands["pm"] = lambda call: Reply(
+        "package:/data/app/~~a==/x/split_config.en.apk\npackage:/data/app/~~a==/x/base.apk\r\n"
+    )
+    assert installed_apk(phone, APP) == "/data/app/~~a==/x/base.apk"
+
+
 @given(st.text())
 def test_whatever_is_printed_about_a_package_is_an_app_or_none(text):
     assert parse_package(text, APP) is None
@@ -86,15 +108,15 @@ def test_whatever_is_printed_about_a_package_is_an_app_or_none(text):
 def test_a_phone_that_can_run_the_app_or_does_not_tell_passes(abi):
     require_runnable(facts(abi=abi))
     require_runnable(facts(api_level=0))
-    require_runnable(facts(api_level=26))
+    require_runnable(facts(api_level=28))
 
 
 def test_a_phone_that_cannot_run_the_app_is_told_why():
     with pytest.raises(WrongAbiError, match="armeabi-v7a; the app needs arm64-v8a") as caught:
         require_runnable(facts(abi="armeabi-v7a"))
     assert caught.value.serial == "P1"
-    with pytest.raises(AndroidTooOldError, match=r"Android 7\.1.*Android 8\.0 \(API 26\)"):
-        require_runnable(facts(api_level=25, system="Android 7.1 (API 25)"))
+    with pytest.raises(AndroidTooOldError, match=r"Android 8\.1.*Android 9 \(API 28\)"):
+        require_runnable(facts(api_level=27, system="Android 8.1 (API 27)"))
 
 
 def test_an_app_comes_and_goes(apk):
@@ -102,7 +124,7 @@ def test_an_app_comes_and_goes(apk):
     assert installed_app(phone, APP) is None
     install(phone, apk)
     assert installed_app(phone, APP) == InstalledApp(APP, "1.2.0", 12)
-    assert phone.files == {}
+    assert list(phone.files) == [installed_apk(phone, APP)]
     assert uninstall(phone, APP)
     assert not uninstall(phone, APP)
     assert installed_app(phone, APP) is None
@@ -133,7 +155,7 @@ def test_an_app_comes_and_goes(apk):
             "INSTALL_FAILED_NO_MATCHING_ABIS",
             "processor",
         ),
-        ("Failure [INSTALL_FAILED_OLDER_SDK]", "INSTALL_FAILED_OLDER_SDK", "Android 8.0"),
+        ("Failure [INSTALL_FAILED_OLDER_SDK]", "INSTALL_FAILED_OLDER_SDK", "Android 9"),
         (
             "Failure [INSTALL_FAILED_USER_RESTRICTED: Install canceled by user]",
             "INSTALL_FAILED_USER_RESTRICTED",

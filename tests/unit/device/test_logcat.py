@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdk_builder.device.fake import FakePhone, Reply
-from sdk_builder.device.logcat import keep, mark, tail
+from sdk_builder.device.logcat import LINES, crash, keep, mark, tail
 
 APP = "io.shakti.demo"
 
@@ -84,3 +84,32 @@ def test_a_phone_that_is_gone_has_no_log_but_no_error_either():
 @given(st.lists(st.text()), st.integers(1, 5))
 def test_any_log_is_read(lines, count):
     assert len(keep(lines, APP, ["1"], lines=count)) <= count
+
+
+# --- crashes ----------------------------------------------------------------------------------
+
+JAVA = [
+    row(4321, "E", "AndroidRuntime", "FATAL EXCEPTION: main"),
+    row(4321, "E", "AndroidRuntime", f"Process: {APP}, PID: 4321"),
+    row(4321, "E", "AndroidRuntime", "java.lang.IllegalStateException: no bundle"),
+    *(row(4321, "E", "AndroidRuntime", f"\tat Frame{n}") for n in range(100)),
+]
+
+
+def test_a_crash_is_told_from_its_beginning():
+    told = crash(FakePhone(log=[STARTED, SAID, *JAVA]), "", APP).splitlines()
+    assert told[:3] == JAVA[:3]
+    assert len(told) == LINES
+
+
+def test_a_native_crash_is_one():
+    stone = row(5000, "F", "DEBUG", f"pid: 4321, tid: 4330, name: worker  >>> {APP} <<<")
+    for line in (NATIVE, stone):
+        assert line in crash(FakePhone(log=[SAID, line]), "", APP)
+
+
+def test_what_is_no_crash_of_this_app_is_none():
+    other = [line.replace(APP, f"{APP}.other") for line in JAVA]
+    calm = row(4321, "I", "AndroidRuntime", f"Process: {APP}, PID: 4321")
+    assert crash(FakePhone(log=[STARTED, SAID, *other, calm, *OTHERS]), "", APP) == ""
+    assert crash(FakePhone(), "", APP) == ""

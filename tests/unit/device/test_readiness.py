@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sdk_builder.device.app import MIN_API
 from sdk_builder.device.fake import FakeApp, FakePhone
 from sdk_builder.device.phone_facts import parse_properties
 from sdk_builder.device.readiness import examine_phone
@@ -42,7 +43,7 @@ def test_a_phone_in_order_has_nothing_to_fix():
     )
     assert {fix for _, _, fix in rows.values()} == {""}
     assert rows["phone"][1] == "Google Pixel 8 Tensor G3"
-    assert rows["page size"][1] == "16 KiB"
+    assert rows["page size"][1].startswith("16 KiB (the app's official runtime")
     assert rows["demo app"][1] == "1.0.0"
 
 
@@ -51,7 +52,7 @@ def test_a_phone_in_order_has_nothing_to_fix():
     [
         ("Android", "missing", "Android 7 (API 25)", "Update",
          {"ro.build.version.release": "7", "ro.build.version.sdk": "25"}),
-        ("Android", "warning", "not known", "API 26", {"ro.build.version.sdk": ""}),
+        ("Android", "warning", "not known", f"API {MIN_API}", {"ro.build.version.sdk": ""}),
         ("ABI", "missing", "armeabi-v7a", "64-bit", {"ro.product.cpu.abi": "armeabi-v7a"}),
         ("ABI", "warning", "not known", "arm64-v8a", {"ro.product.cpu.abi": ""}),
         ("page size", "warning", "65536 bytes", "pages", {"ro.product.cpu.pagesize.max": "65536"}),
@@ -96,7 +97,11 @@ def test_too_little_memory_space_and_no_app():
     assert rows["memory"][:2] == ("warning", "1.5 GB")
     assert rows["free space"][0] == "warning"
     assert rows["free space"][1].startswith("0.3 GB")
-    assert rows["demo app"] == ("missing", "not installed", "shakti-sdk demo install")
+    assert rows["demo app"] == (
+        "missing",
+        "not installed",
+        "shakti-sdk demo install --device FAKE1",
+    )
 
 
 def test_what_a_phone_does_not_tell_is_no_warning_about_it():

@@ -1,6 +1,6 @@
 package dalvik.system
 
-/** What `android.os.Build` asks of Android's virtual machine, outside of Robolectric's sandboxes. */
+/** What `android.os.Build` asks of Android's virtual machine, outside of Robolectric. */
 class VMRuntime private constructor() {
     fun is64Bit(): Boolean = true
 

@@ -20,13 +20,14 @@ import io.shakti.demo.bench.roundTools
 import io.shakti.demo.engine.ProgramLoader
 import io.shakti.demo.runtime.RuntimeFlavour
 import java.io.File
+import kotlin.concurrent.thread
 
 /**
  * What `shakti-sdk bench` starts on a phone; docs/benchmark-protocol.md, "The app's
  * instrumentation".
  *
- * Whatever it needs of Android it asks by [Instrumentation]'s own methods and by the ones that are
- * open here, so that it runs wherever those are given.
+ * What it needs of the phone it asks by [Instrumentation]'s own methods and by those that are open
+ * here, so that it runs wherever these are given.
  */
 open class BenchInstrumentation : Instrumentation() {
     private var arguments = Bundle()
@@ -37,13 +38,17 @@ open class BenchInstrumentation : Instrumentation() {
         start()
     }
 
-    /** On a thread of its own. */
+    /** Android's own start gives its thread a priority that the app's engine does not have. */
+    override fun start() {
+        thread(name = "bench") { onStart() }
+    }
+
     override fun onStart() {
         super.onStart()
         val results = try {
             answer()
         } catch (error: RuntimeException) {
-            of(BenchResult(EndStatus.FAILED, error.toString(), error))
+            of(failed(error.toString(), error))
         }
         finish(Activity.RESULT_OK, results)
     }
@@ -68,7 +73,7 @@ open class BenchInstrumentation : Instrumentation() {
         when (val action = arguments.getString(InstrumentationKeys.ACTION)) {
             InstrumentationKeys.DESCRIBE -> describe()
             InstrumentationKeys.RUN -> of(run(arguments.getString(InstrumentationKeys.PLAN)))
-            else -> of(BenchResult(EndStatus.FAILED, "action must be describe or run, not $action"))
+            else -> of(failed("action must be describe or run, not $action"))
         }
 
     private fun describe(): Bundle {
@@ -84,9 +89,8 @@ open class BenchInstrumentation : Instrumentation() {
     }
 
     private fun run(plan: String?): BenchResult {
-        if (plan == null) return BenchResult(EndStatus.FAILED, "no plan: -e plan PLAN_FILE is missing")
-        val folder = resultsDir()
-            ?: return BenchResult(EndStatus.FAILED, "the phone's shared storage is not available")
+        if (plan == null) return failed("no plan: -e plan PLAN_FILE is missing")
+        val folder = resultsDir() ?: return failed("the phone's shared storage is not available")
         bringToFront()
         val tools = roundTools(AndroidConditions(targetContext), ::programLoader)
         return BenchRun(folder, tools, ::tell).run(File(plan))
@@ -101,8 +105,11 @@ open class BenchInstrumentation : Instrumentation() {
         ),
     )
 
-    /** Below the app's external files, where adb's shell can read; null while that is not mounted. */
+    /** Below the app's external files, where adb's shell can read; null while not mounted. */
     private fun resultsDir(): File? = targetContext.getExternalFilesDir(RESULTS_FOLDER)
+
+    private fun failed(message: String, error: Throwable? = null) =
+        BenchResult(EndStatus.FAILED, message, error)
 
     private fun of(result: BenchResult): Bundle {
         if (result.error != null) Log.e(TAG, "the benchmark failed", result.error)
@@ -116,12 +123,12 @@ open class BenchInstrumentation : Instrumentation() {
         Bundle().apply { for ((key, value) in values) putString(key, value) }
 
     companion object {
-        /** Of [MainActivity]'s intent: show nothing but that a benchmark runs; keep the screen on. */
+        /** Of [MainActivity]'s intent: only say that a benchmark runs, and keep the screen on. */
         const val EXTRA_BENCH = "io.shakti.demo.BENCH"
 
         private const val TAG = "ShaktiBench"
         private const val RESULTS_FOLDER = "bench"
         private const val STATUS_CODE = 0
-        private const val SHOW_MS = 10_000L
+        private const val SHOW_MS = 5_000L
     }
 }

@@ -6,18 +6,26 @@ import io.shakti.demo.chat.AnswerKeeper
 import io.shakti.demo.chat.ChatArchive
 import io.shakti.demo.chat.ChatSession
 import io.shakti.demo.ui.EngineUse
+import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.MainScope
 
-/** Makes the app's parts once, for every screen and service. */
-open class ShaktiApp : Application() {
-    private val scope = MainScope()
-    val graph: AppGraph by lazy(::makeGraph)
-    val archive: ChatArchive by lazy { ChatArchive(graph) }
-    private val lazyChat = lazy { ChatSession(graph, scope, archive) }
+/** The app's parts, for every screen and service, with what belongs to no Activity. */
+class AppParts(val graph: AppGraph, scope: CoroutineScope = MainScope()) {
+    val archive = ChatArchive(graph)
 
     /** The open conversation; an answer goes on in it whatever becomes of the Activity. */
-    val chat: ChatSession by lazyChat
+    val chat: ChatSession by lazy { ChatSession(graph, scope, archive) }
     val engineUse: EngineUse by lazy { EngineUse(chat.answering, scope, chat::release) }
+}
+
+/** Makes the app's parts once. */
+open class ShaktiApp : Application() {
+    protected open val parts: AppParts by lazy { AppParts(AndroidGraph(this)) }
+
+    val graph: AppGraph get() = parts.graph
+    val archive: ChatArchive get() = parts.archive
+    val chat: ChatSession get() = parts.chat
+    val engineUse: EngineUse get() = parts.engineUse
     val keeper: AnswerKeeper by lazy { AnswerKeeper(this, ::chat) }
 
     override fun onCreate() {
@@ -25,12 +33,8 @@ open class ShaktiApp : Application() {
         registerActivityLifecycleCallbacks(keeper)
     }
 
-    /** The parts that this app is made of. */
-    protected open fun makeGraph(): AppGraph = AndroidGraph(this)
-
     override fun onTrimMemory(level: Int) {
         super.onTrimMemory(level)
-        val isInBackground = level >= ComponentCallbacks2.TRIM_MEMORY_BACKGROUND
-        if (isInBackground && lazyChat.isInitialized()) chat.trimMemory()
+        if (level >= ComponentCallbacks2.TRIM_MEMORY_BACKGROUND) chat.trimMemory()
     }
 }

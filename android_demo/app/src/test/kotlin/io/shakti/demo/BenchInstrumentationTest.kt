@@ -1,12 +1,13 @@
 package io.shakti.demo
 
 import android.app.Activity
-import android.app.Instrumentation
 import android.content.Context
 import android.os.Bundle
-import io.shakti.demo.bench.BenchSetup
+import io.shakti.demo.bundle.Bundle as DemoBundle
 import io.shakti.demo.engine.ProgramLoader
 import io.shakti.demo.fakes.ScriptedLoader
+import io.shakti.demo.fakes.ScriptedProgram
+import io.shakti.demo.fakes.TinyBundle
 import java.io.File
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.TimeUnit
@@ -29,7 +30,9 @@ class BenchInstrumentationTest {
 
     private val statuses = ArrayList<Map<String, String?>>()
     private val ended = CompletableFuture<Map<String, String?>>()
-    private val loader = ScriptedLoader { BenchSetup.countingProgram() }
+    private val loader = ScriptedLoader {
+        ScriptedProgram.sure(vocabSize = 258, contextLength = 256, maxChunk = 64, next = ::answer)
+    }
 
     private inner class Started : BenchInstrumentation() {
         override fun getTargetContext(): Context = RuntimeEnvironment.getApplication()
@@ -53,8 +56,9 @@ class BenchInstrumentationTest {
         bundle.keySet().associateWith { bundle.getString(it) }
 
     private fun run(vararg extras: Pair<String, String>): Map<String, String?> {
-        val instrumentation: Instrumentation = Started()
-        instrumentation.onCreate(Bundle().apply { extras.forEach { putString(it.first, it.second) } })
+        val arguments = Bundle()
+        for ((key, value) in extras) arguments.putString(key, value)
+        Started().onCreate(arguments)
         val until = System.nanoTime() + TimeUnit.SECONDS.toNanos(60)
         while (!ended.isDone && System.nanoTime() < until) {
             showActivity()
@@ -94,27 +98,54 @@ class BenchInstrumentationTest {
     }
 
     @Test
-    fun run_shows_the_activity_and_ends_with_an_explicit_status() {
-        val plan = folder.newFile("plan.json").apply {
-            writeText(
-                """{"protocol": 1, "run_id": "0123456789abcdef", "round": 0, "attempt": 0,
-                "bundle_dir": "${folder.root}/nowhere", "program": {"file": "model.pte",
-                "size_bytes": 1, "sha256": "${"0".repeat(64)}", "thorough": true, "exact": true,
-                "least_share": 0.6}, "warm_up": {}, "gate": {}, "cases": [{"kind": "load"}]}""",
-            )
-        }
-        val said = run("action" to "run", "plan" to plan.path)
+    fun run_shows_the_activity_measures_and_says_how_it_ended() {
+        val bundle = TinyBundle().writeTo(File(folder.root, "bundle"))
+        val said = run("action" to "run", "plan" to plan(bundle))
+        assertEquals(mapOf("shakti_status" to "complete", "shakti_message" to ""), said)
         assertTrue(shown)
-        assertEquals("failed", said["shakti_status"])
-        assertTrue(said["shakti_message"]!!, "manifest.json" in said["shakti_message"]!!)
         assertEquals(
-            mapOf("shakti_done" to "0", "shakti_total" to "1", "shakti_now" to "load"),
+            mapOf("shakti_done" to "0", "shakti_total" to "2", "shakti_now" to "load"),
             statuses.first(),
         )
-        val results = RuntimeEnvironment.getApplication().getExternalFilesDir("bench")!!
-        val lines = File(results, "0123456789abcdef-r0-a0.jsonl").readLines()
-        assertTrue(lines.last(), "\"round_end\"" in lines.last() && "\"failed\"" in lines.last())
-        assertTrue("bundle_unreadable" in lines[1])
+        assertEquals("2", statuses.last()["shakti_done"])
+        val types = lines().map { Regex("\"type\":\"(\\w+)\"").find(it)!!.groupValues[1] }
+        assertEquals(listOf("round", "sample", "sample", "round_end"), types)
+        assertTrue(lines()[0], "\"golden\":{\"prompts\":1,\"repeated\":1" in lines()[0])
+    }
+
+    @Test
+    fun bundle_that_is_not_there_is_said_and_written() {
+        val bundle = TinyBundle().bundle(File(folder.root, "nowhere"))
+        val said = run("action" to "run", "plan" to plan(bundle))
+        assertEquals("failed", said["shakti_status"])
+        assertEquals("there is no bundle at ${folder.root}/nowhere", said["shakti_message"])
+        assertTrue("bundle_unreadable" in lines()[1])
+        assertTrue("\"round_end\"" in lines().last() && "\"failed\"" in lines().last())
+    }
+
+    /** The golden prompt "hi" is answered by "ya". */
+    private fun answer(ids: List<Int>): Int =
+        when (ids.last()) {
+            'i'.code -> 'y'.code
+            else -> 'a'.code
+        }
+
+    private fun plan(bundle: DemoBundle): String {
+        val program = bundle.manifest.program
+        val file = folder.newFile("plan.json")
+        file.writeText(
+            """{"protocol": 1, "run_id": "0123456789abcdef", "round": 0, "attempt": 0,
+            "bundle_dir": "${bundle.folder}", "program": {"file": "model.pte",
+            "size_bytes": ${program.sizeBytes}, "sha256": "${program.sha256}", "thorough": true,
+            "exact": true, "least_share": 0.6}, "warm_up": {}, "gate": {},
+            "cases": [{"kind": "load"}, {"kind": "decode", "tokens": 3}]}""",
+        )
+        return file.path
+    }
+
+    private fun lines(): List<String> {
+        val results = RuntimeEnvironment.getApplication().getExternalFilesDir("bench")
+        return File(results, "0123456789abcdef-r0-a0.jsonl").readLines()
     }
 
     @Test

@@ -10,8 +10,8 @@ import android.os.PowerManager
 import java.io.File
 
 /**
- * The phone's conditions as an app may read them. What a maker does not tell, or keeps from apps (the
- * thermal zones and the load on most phones), is not known.
+ * The phone's conditions as an app may read them. What a maker does not tell, or keeps from apps
+ * (the thermal zones and the load on most phones), is not known.
  *
  * [root]: where /sys and /proc are.
  */
@@ -33,7 +33,8 @@ class AndroidConditions(private val context: Context, private val root: File = F
             energyCounterNwh = energyCounterNwh(),
             clocksMhz = coreClocksMhz(root, "scaling_cur_freq"),
             availableMemoryBytes = availableMemoryBytes(),
-            loadAverage = firstWord(File(root, "proc/loadavg"))?.toDoubleOrNull()?.takeIf { it.isFinite() },
+            loadAverage = firstWord(File(root, "proc/loadavg"))?.toDoubleOrNull()
+                ?.takeIf { it.isFinite() && it >= 0 },
         )
     }
 

@@ -26,8 +26,8 @@ fun readPhoneFacts(context: Context, root: File = File("/")): PhoneFacts {
 }
 
 private fun socName(): String {
-    val model = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) Build.SOC_MODEL else ""
-    return if (model == Build.UNKNOWN) Build.HARDWARE.orEmpty() else model.ifEmpty { Build.HARDWARE.orEmpty() }
+    val model = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) Build.SOC_MODEL else null
+    return model?.takeIf { it != Build.UNKNOWN && it.isNotEmpty() } ?: Build.HARDWARE.orEmpty()
 }
 
 /** Of each core, by number; empty if any is missing: a list with holes would name other cores. */

@@ -18,15 +18,15 @@ class BenchRun(
     private val send: (CasesDone) -> Unit,
 ) {
     fun run(planFile: File): BenchResult {
-        val text = try {
-            readPlanText(planFile)
+        val data = try {
+            readPlanFile(planFile)
         } catch (refused: PlanRefused) {
             return failed(refused.message)
         }
         val plan = try {
-            parsePlan(text)
+            parsePlan(data)
         } catch (refused: PlanRefused) {
-            attemptOf(text)?.let { end(it, "plan_refused", refused.message) }
+            attemptOf(data)?.let { end(it, "plan_refused", refused.message) }
             return failed(refused.message)
         }
         return try {

@@ -8,8 +8,8 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 
 /**
- * The one text of a JSON value that the SDK takes hashes of: keys sorted by code point, two spaces, a
- * newline at the end. Numbers stay as they were written.
+ * The one text of a JSON value that the SDK takes hashes of: keys sorted by code point, two spaces,
+ * a newline at the end. Numbers stay as they were written.
  */
 fun canonicalJson(value: JsonElement): String = buildString {
     append(value, "\n")

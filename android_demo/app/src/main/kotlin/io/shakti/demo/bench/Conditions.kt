@@ -46,7 +46,8 @@ fun Gate.closedReason(conditions: Conditions, starting: Boolean): String? =
 
 private fun Gate.thermalReason(status: Int?): String? {
     if (status == null || maxThermalStatus == null || status <= maxThermalStatus) return null
-    return "thermal status is ${named(status.toLong())}, at most ${named(maxThermalStatus)} is allowed"
+    val allowed = named(maxThermalStatus)
+    return "thermal status is ${named(status.toLong())}, at most $allowed is allowed"
 }
 
 private fun named(status: Long): String =
@@ -60,16 +61,14 @@ private fun Gate.temperatureReason(temperatureC: Double?, starting: Boolean): St
     val limitC = limits.minOrNull()
     if (temperatureC == null || limitC == null || temperatureC <= limitC) return null
     val what = if (starting) "to start" else "is allowed"
-    return String.format(
-        Locale.ROOT, "battery is at %.1f °C, at most %.1f °C %s", temperatureC, limitC, what,
-    )
+    val words = "battery is at %.1f °C, at most %.1f °C $what"
+    return String.format(Locale.ROOT, words, temperatureC, limitC)
 }
 
 private fun Gate.chargeReason(percent: Double?): String? {
     if (percent == null || minBatteryPercent == null || percent >= minBatteryPercent) return null
-    return String.format(
-        Locale.ROOT, "battery is at %.0f %%, at least %.0f %% is needed", percent, minBatteryPercent,
-    )
+    val words = "battery is at %.0f %%, at least %.0f %% is needed"
+    return String.format(Locale.ROOT, words, percent, minBatteryPercent)
 }
 
 private val UTC = DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSS'Z'", Locale.ROOT)

@@ -22,9 +22,9 @@ interface Pulse {
 }
 
 /**
- * Sends the progress as it changes, and again from a thread of its own whenever nothing was sent for
- * [intervalMs], also while the runtime is busy. It falls silent when the last call of the runtime
- * returned [hangMs] ago, and speaks again when one returns.
+ * Sends the progress as it changes, and again from a thread of its own whenever nothing was sent
+ * for [intervalMs], also while the runtime is busy. It falls silent when the last call of the
+ * runtime returned [hangMs] ago, and speaks again when one returns.
  *
  * [send] is never called by two threads at once.
  */

@@ -15,7 +15,10 @@ class LineFile(file: File) : Closeable {
     private val out: RandomAccessFile
 
     init {
-        file.parentFile?.let { if (!it.isDirectory && !it.mkdirs()) throw IOException("cannot make $it") }
+        val folder = file.absoluteFile.parentFile
+        if (folder != null && !folder.isDirectory && !folder.mkdirs()) {
+            throw IOException("cannot make $folder")
+        }
         out = RandomAccessFile(file, "rw")
         try {
             endTornLine()

@@ -128,7 +128,8 @@ private fun sample(line: Sample): JsonObject = json(
 private fun conditions(look: Conditions): JsonObject = json(
     "at" to text(look.at),
     "thermal_status" to whole(look.thermalStatus?.toLong()),
-    "temperatures_c" to JsonObject(look.temperaturesC.mapValues { JsonPrimitive(finite(it.value)) }),
+    "temperatures_c" to
+        JsonObject(look.temperaturesC.mapValues { JsonPrimitive(finite(it.value)) }),
     "battery_percent" to number(look.batteryPercent),
     "battery_temperature_c" to number(look.batteryTemperatureC),
     "charging" to look.charging?.let(::JsonPrimitive),

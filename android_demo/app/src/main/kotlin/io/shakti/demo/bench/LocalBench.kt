@@ -7,9 +7,9 @@ import io.shakti.demo.engine.GoldenAnswers
 import java.io.IOException
 
 /**
- * The benchmark that the app runs by itself: the protocol's rounds, the program opened anew for each,
- * but in one process. Its figures are those of a first look; `shakti-sdk bench` starts a process a
- * round and waits for the phone to cool down.
+ * The benchmark that the app runs by itself: the protocol's rounds, the program opened anew for
+ * each, but in one process. `shakti-sdk bench` starts a process a round and waits for the phone to
+ * cool down.
  */
 class LocalBench(
     private val tools: RoundTools,
@@ -24,8 +24,8 @@ class LocalBench(
         cancelled: () -> Boolean,
     ): BenchOutcome? =
         try {
-            Run(bundle, LocalPlan.of(bundle.manifest.program.contextLength, quick), progress, cancelled)
-                .go()
+            val plan = LocalPlan.of(bundle.manifest.program.contextLength, quick)
+            Run(bundle, plan, progress, cancelled).go()
         } catch (_: Cancelled) {
             null
         }

@@ -105,9 +105,9 @@ class Meter(
 
     /** Prompt ids for [count] positions from [start] on, as the program takes them. */
     private fun chunks(start: Int, count: Int): List<Chunk> =
-        (0 until count step maxChunk).map { at ->
-            val first = start + at
-            Chunk(IntArray(minOf(maxChunk, count - at)) { benchToken(first + it, vocabSize) }, first)
+        (start until start + count step maxChunk).map { first ->
+            val size = minOf(maxChunk, start + count - first)
+            Chunk(IntArray(size) { benchToken(first + it, vocabSize) }, first)
         }
 }
 

@@ -1,6 +1,5 @@
 package io.shakti.demo.bench
 
-import io.shakti.demo.AppFailure
 import io.shakti.demo.bundle.BUNDLE_FILE_NAME
 import io.shakti.demo.files.JsonNode
 import io.shakti.demo.files.JsonRecord
@@ -8,8 +7,6 @@ import io.shakti.demo.files.JsonRefused
 import io.shakti.demo.files.parseStrictObject
 import java.io.File
 import java.io.IOException
-import java.nio.ByteBuffer
-import java.nio.charset.CharacterCodingException
 
 /** No plan is anywhere near; a larger file is something else. */
 private const val MAX_PLAN_BYTES = 1L shl 20
@@ -22,23 +19,21 @@ class PlanRefused(message: String, cause: Throwable? = null) : Exception(message
 /** Which attempt a plan is for: known of most plans that are refused. */
 data class Attempt(val runId: String, val round: Long, val attempt: Long)
 
-/** The text of a plan file. Throws PlanRefused. */
-fun readPlanText(file: File): String {
-    try {
-        if (file.length() > MAX_PLAN_BYTES) throw PlanRefused("${file.path} is too large for a plan")
-        return Charsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(file.readBytes())).toString()
-    } catch (error: CharacterCodingException) {
-        throw PlanRefused("${file.path} is no UTF-8 text", error)
+/** The bytes of a plan file. Throws PlanRefused. */
+fun readPlanFile(file: File): ByteArray {
+    if (file.length() > MAX_PLAN_BYTES) throw PlanRefused("$file is too large for a plan")
+    return try {
+        file.readBytes()
     } catch (error: IOException) {
-        throw PlanRefused("cannot read ${file.path}: ${oneLine(error.message.orEmpty())}", error)
+        throw PlanRefused("cannot read $file: ${oneLine(error.message.orEmpty())}", error)
     }
 }
 
 /**
- * The plan that [text] is. What the SDK's own reader accepts is accepted, but for fields given twice.
- * Throws PlanRefused.
+ * The plan that [data] is. What the SDK's own reader accepts is accepted, but for fields that are
+ * given twice. Throws PlanRefused.
  */
-fun parsePlan(text: String): RoundPlan = planNode(text) { node ->
+fun parsePlan(data: ByteArray): RoundPlan = planNode(data) { node ->
     node.record {
         requireOurProtocol(this)
         RoundPlan(
@@ -56,9 +51,9 @@ fun parsePlan(text: String): RoundPlan = planNode(text) { node ->
 }
 
 /** What a plan says of its attempt, whatever else is wrong with it; null if it does not. */
-fun attemptOf(text: String): Attempt? =
+fun attemptOf(data: ByteArray): Attempt? =
     try {
-        planNode(text) { node ->
+        planNode(data) { node ->
             val fields = node.map()
             val runId = fields["run_id"]?.runId()
             val round = fields["round"]?.whole(COUNT)
@@ -70,13 +65,11 @@ fun attemptOf(text: String): Attempt? =
         null
     }
 
-private fun <T> planNode(text: String, read: (JsonNode) -> T): T =
+private fun <T> planNode(data: ByteArray, read: (JsonNode) -> T): T =
     try {
-        read(JsonNode(parseStrictObject(text.toByteArray()), unknownRefused = true))
+        read(JsonNode(parseStrictObject(data), unknownRefused = true))
     } catch (error: JsonRefused) {
-        throw PlanRefused("the plan is not valid JSON: ${error.message}", error)
-    } catch (error: AppFailure) {
-        throw PlanRefused(error.message, error)
+        throw PlanRefused("the plan cannot be followed: ${error.message}", error)
     }
 
 private fun requireOurProtocol(fields: JsonRecord) {

@@ -107,6 +107,6 @@ fun outputName(runId: String, round: Long, attempt: Long): String =
 
 private const val SPREAD = 2654435761L
 
-/** The prompt token at [position] of the KV cache, in `[1, vocabSize)`; the same on every device. */
+/** The prompt token at [position] of the KV cache, in `[1, vocabSize)`; the same everywhere. */
 fun benchToken(position: Int, vocabSize: Int): Int =
     (1 + (position * SPREAD % (1L shl 32)) % (vocabSize - 1)).toInt()

@@ -6,7 +6,8 @@ data class Quartiles(val low: Double, val median: Double, val high: Double) {
         /** [values] are at least one. */
         fun of(values: Collection<Double>): Quartiles {
             val ordered = values.sorted()
-            return Quartiles(quantile(ordered, 0.25), quantile(ordered, 0.5), quantile(ordered, 0.75))
+            val (low, median, high) = listOf(0.25, 0.5, 0.75).map { quantile(ordered, it) }
+            return Quartiles(low, median, high)
         }
 
         private fun quantile(ordered: List<Double>, share: Double): Double {

@@ -6,6 +6,7 @@ import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.engine.GoldenAnswers
 import io.shakti.demo.engine.ProgramLoader
 import io.shakti.demo.engine.goldenAnswers
+import io.shakti.demo.files.toHex
 import java.io.File
 import java.io.IOException
 import java.security.MessageDigest
@@ -131,19 +132,23 @@ class Round(
                 "the program of the bundle is ${bundle.manifest.program.file}, not ${check.file}",
             )
         }
-        if (!bundle.programFile.isFile) throw damaged("bundle_unreadable", "${check.file} is missing")
-        val size = bundle.programFile.length()
-        if (size != check.sizeBytes) {
-            throw damaged("size_mismatch", "${check.file} has $size bytes instead of ${check.sizeBytes}")
-        }
-        if (check.thorough) {
-            val found = hash(bundle.programFile)
-            if (found != check.sha256) {
-                start(found)
-                throw damaged("hash_mismatch", "${check.file} has the hash ${found.take(16)}...")
-            }
-        }
+        requireFile(bundle.programFile)
         return bundle
+    }
+
+    private fun requireFile(program: File) {
+        val name = check.file
+        if (!program.isFile) throw damaged("bundle_unreadable", "$name is missing")
+        val size = program.length()
+        if (size != check.sizeBytes) {
+            throw damaged("size_mismatch", "$name has $size bytes instead of ${check.sizeBytes}")
+        }
+        if (!check.thorough) return
+        val found = hash(program)
+        if (found != check.sha256) {
+            start(found)
+            throw damaged("hash_mismatch", "$name has the hash ${found.take(16)}...")
+        }
     }
 
     private fun hash(file: File): String {
@@ -162,7 +167,7 @@ class Round(
             val failure = AppFailure(FailureKind.FILE_UNREADABLE, error.toString(), error)
             throw Stop("bundle_unreadable", failure)
         }
-        return digest.digest().joinToString("") { "%02x".format(it) }
+        return digest.digest().toHex()
     }
 
     private fun requireMeasurable(bundle: Bundle, loader: ProgramLoader) {
@@ -175,7 +180,8 @@ class Round(
         if (!loader.runtime.threadsSettable) {
             throw unfit("${threaded.name}: this runtime does not let its threads be set")
         }
-        if (threaded.threads!! > Int.MAX_VALUE) throw unfit("${threaded.name}: too many threads")
+        val tooMany = plan.cases.find { (it.threads ?: 0) > Int.MAX_VALUE }
+        if (tooMany != null) throw unfit("${tooMany.name}: no phone has so many threads")
     }
 
     private fun load(meter: Meter, threads: Long?): Loaded {
@@ -247,6 +253,6 @@ class Round(
 }
 
 /** [text] without line breaks, as messages in result lines are. */
-internal fun oneLine(text: String): String = text.split(WHITE).filter { it.isNotEmpty() }.joinToString(" ")
+internal fun oneLine(text: String): String = text.trim().replace(WHITE, " ")
 
 private val WHITE = Regex("\\s+")

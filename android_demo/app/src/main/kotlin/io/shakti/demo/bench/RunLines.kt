@@ -3,6 +3,7 @@ package io.shakti.demo.bench
 import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.bundle.MANIFEST_NAME
 import io.shakti.demo.engine.RuntimeInfo
+import io.shakti.demo.files.toHex
 import java.io.File
 import java.security.SecureRandom
 import kotlinx.serialization.json.Json
@@ -31,15 +32,14 @@ data class PhoneFacts(
 
 /** 16 hexadecimal digits that no other run has. */
 fun newRunId(): String {
-    val bytes = ByteArray(8).also { SecureRandom().nextBytes(it) }
-    return bytes.joinToString("") { "%02x".format(it) }
+    return ByteArray(8).also { SecureRandom().nextBytes(it) }.toHex()
 }
 
 /**
  * The first line of a result file that the app makes by itself, as the SDK's `run` line is.
  *
- * Its `sdk_version` is the app's, for no SDK was there; its device id is maker and model, for an app
- * does not learn the serial number. Reads the bundle's manifest; throws IOException.
+ * Its `sdk_version` is the app's, for no SDK was there; its device id is maker and model, for an
+ * app does not learn the serial number. Reads the bundle's manifest; throws IOException.
  */
 fun runLine(
     runId: String,
@@ -91,7 +91,7 @@ private fun bundleFacts(bundle: Bundle): JsonObject {
     )
 }
 
-/** Equal for bundles that differ in nothing but provenance; see sdk_builder/bundle/manifest_file.py. */
+/** Equal for bundles that differ in nothing but provenance, as `identity` of the SDK is. */
 internal fun identityOf(manifest: File): String {
     val fields = Json.parseToJsonElement(manifest.readText()).jsonObject
     return canonicalHash(JsonObject(fields - setOf("checksum", "provenance")))

@@ -33,7 +33,7 @@ class AnswerNotifications(private val context: Context) {
     private fun words(state: ChatState): String {
         val tokens = state.facts.stats?.answerTokens
         return if (state is ChatState.Answering && tokens != null) {
-            context.getString(R.string.notify_answering, tokens)
+            context.resources.getQuantityString(R.plurals.notify_answering, tokens, tokens)
         } else {
             context.getString(R.string.notify_reading)
         }

@@ -3,6 +3,7 @@ package io.shakti.demo.bench
 import android.content.Context
 import android.content.Intent
 import android.os.BatteryManager
+import android.os.Build
 import android.os.PowerManager
 import java.io.File
 import org.junit.Assert.assertEquals
@@ -15,7 +16,7 @@ import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
-import org.robolectric.annotation.Config
+import org.robolectric.util.ReflectionHelpers
 
 @RunWith(RobolectricTestRunner::class)
 class AndroidConditionsTest {
@@ -78,9 +79,14 @@ class AndroidConditionsTest {
     }
 
     @Test
-    @Config(sdk = [28])
     fun android_9_tells_no_thermal_status() {
-        assertNull(reader.read().thermalStatus)
+        ReflectionHelpers.setStaticField(Build.VERSION::class.java, "SDK_INT", 28)
+        try {
+            assertNull(reader.read().thermalStatus)
+        } finally {
+            ReflectionHelpers.setStaticField(Build.VERSION::class.java, "SDK_INT", 34)
+        }
+        assertEquals(0, reader.read().thermalStatus)
     }
 
     @Test

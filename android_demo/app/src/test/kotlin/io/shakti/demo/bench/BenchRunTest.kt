@@ -1,5 +1,6 @@
 package io.shakti.demo.bench
 
+import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.engine.ProgramLoader
 import java.io.File
 import kotlinx.serialization.json.Json
@@ -28,7 +29,7 @@ class BenchRunTest {
         return BenchRun(into, tools) { synchronized(sent) { sent += it } }.run(file)
     }
 
-    private fun plan(bundle: io.shakti.demo.bundle.Bundle = setup.bundle): String {
+    private fun plan(bundle: Bundle = setup.bundle): String {
         val program = bundle.manifest.program
         return """{"protocol": 1, "run_id": "0123456789abcdef", "round": 1, "attempt": 2,
             "bundle_dir": "${bundle.folder}", "program": {"file": "model.pte",
@@ -46,16 +47,18 @@ class BenchRunTest {
     @Test
     fun plan_is_measured_into_the_file_that_the_sdk_looks_for() {
         assertEquals(BenchResult(EndStatus.COMPLETE, ""), run(plan()))
-        assertEquals(listOf("round", "sample", "sample", "round_end"), lines().map { it.text("type") })
+        val types = lines().map { it.text("type") }
+        assertEquals(listOf("round", "sample", "sample", "round_end"), types)
         assertEquals(CasesDone(2, 2, "decode-3"), sent.last())
     }
 
     @Test
     fun second_start_of_an_attempt_goes_on_behind_the_first() {
         results.mkdirs()
-        File(results, "0123456789abcdef-r1-a2.jsonl").writeText("{\"type\": \"round\"}\n{\"type\": ")
+        val file = File(results, "0123456789abcdef-r1-a2.jsonl")
+        file.writeText("{\"type\": \"round\"}\n{\"type\": ")
         run(plan())
-        val lines = File(results, "0123456789abcdef-r1-a2.jsonl").readLines()
+        val lines = file.readLines()
         assertEquals("{\"type\": ", lines[1])
         assertTrue(lines.last().startsWith("{\"type\":\"round_end\""))
     }

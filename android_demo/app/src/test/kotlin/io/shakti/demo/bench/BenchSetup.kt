@@ -2,11 +2,11 @@ package io.shakti.demo.bench
 
 import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.bundle.GoldenPrompt
-import io.shakti.demo.files.toHex
 import io.shakti.demo.engine.ProgramLoader
 import io.shakti.demo.fakes.ScriptedLoader
 import io.shakti.demo.fakes.ScriptedProgram
 import io.shakti.demo.fakes.scriptedBundle
+import io.shakti.demo.files.toHex
 import java.io.File
 import java.security.MessageDigest
 

@@ -17,7 +17,8 @@ class LinesTest {
         assertTrue(line.endsWith("}\n"))
         val fields = Json.parseToJsonElement(line).jsonObject
         assertEquals(
-            setOf("type", "protocol", "run_id", "round", "attempt", "at", "conditions"), fields.keys,
+            setOf("type", "protocol", "run_id", "round", "attempt", "at", "conditions"),
+            fields.keys,
         )
         assertEquals(
             setOf("at", "temperatures_c", "clocks_mhz"),

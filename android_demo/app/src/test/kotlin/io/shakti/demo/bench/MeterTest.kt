@@ -63,7 +63,8 @@ class MeterTest {
         val calls = program.calls.drop(before)
         assertEquals(listOf(20 to 16, 36 to 16, 52 to 8), calls.map { it.start to it.ids.size })
         assertEquals((20 until 60).map { benchToken(it, 50) }, calls.flatMap { it.ids })
-        assertEquals(listOf(0 to 16, 16 to 4), program.calls.take(2).map { it.start to it.ids.size })
+        val filling = program.calls.take(2)
+        assertEquals(listOf(0 to 16, 16 to 4), filling.map { it.start to it.ids.size })
         // Calls 2, 3 and 4 take 3, 1 and 2 ms.
         assertEquals(6.0, timing.durationMs, 1e-9)
         assertEquals(emptyList<Double>(), timing.tokenMs)

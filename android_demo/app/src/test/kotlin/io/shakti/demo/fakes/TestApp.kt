@@ -1,6 +1,7 @@
 package io.shakti.demo.fakes
 
 import io.shakti.demo.AppGraph
+import io.shakti.demo.AppParts
 import io.shakti.demo.ShaktiApp
 import io.shakti.demo.bench.InAppBench
 import io.shakti.demo.chat.ChatHistory
@@ -28,6 +29,13 @@ private fun engineThread() =
 /** The application as tests run it: all real but the graph, which a test may give beforehand. */
 class TestApp : ShaktiApp() {
     var next: AppGraph = TestGraph()
+    private var made: AppParts? = null
 
-    override fun makeGraph(): AppGraph = next
+    override val parts: AppParts get() = made ?: AppParts(next).also { made = it }
+
+    /** As if the process had been ended: what is made next is made anew, of [graph]. */
+    fun die(graph: AppGraph) {
+        next = graph
+        made = null
+    }
 }

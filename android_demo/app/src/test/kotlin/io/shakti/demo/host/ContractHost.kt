@@ -20,7 +20,7 @@ import io.shakti.demo.bench.encodeLine
 import io.shakti.demo.bench.newRunId
 import io.shakti.demo.bench.parsePlan
 import io.shakti.demo.bench.readBundle
-import io.shakti.demo.bench.readPlanText
+import io.shakti.demo.bench.readPlanFile
 import io.shakti.demo.bench.runLine
 import io.shakti.demo.engine.GoldenAnswers
 import io.shakti.demo.engine.RuntimeInfo
@@ -39,10 +39,10 @@ import kotlinx.serialization.json.putJsonObject
  *
  *     java ... io.shakti.demo.host.ContractHost FOLDER BUNDLE...
  *
- * Reads each of FOLDER/plans and writes, under its name, into FOLDER/understood what it took it for,
- * or into FOLDER/refused why it did not take it. Writes FOLDER/lines.jsonl, lines of every type;
- * FOLDER/tokens.txt, prompt tokens; and FOLDER/run-N.jsonl, a result file's first line for each
- * BUNDLE.
+ * Reads each of FOLDER/plans and writes, under its name, into FOLDER/understood what it took it
+ * for, or into FOLDER/refused why it did not take it. Writes FOLDER/lines.jsonl, lines of every
+ * type; FOLDER/tokens.txt, prompt tokens; and FOLDER/run-N.jsonl, a result file's first line for
+ * each BUNDLE.
  */
 object ContractHost {
     @JvmStatic
@@ -52,7 +52,8 @@ object ContractHost {
         val refused = File(folder, "refused").apply { mkdirs() }
         for (file in File(folder, "plans").listFiles().orEmpty()) {
             try {
-                File(understood, file.name).writeText(toJson(parsePlan(readPlanText(file))).toString())
+                val plan = parsePlan(readPlanFile(file))
+                File(understood, file.name).writeText(toJson(plan).toString())
             } catch (error: PlanRefused) {
                 File(refused, file.name).writeText(error.message)
             }
@@ -157,5 +158,6 @@ object ContractHost {
     }
 
     private val GOLDEN = GoldenAnswers(prompts = 5, repeated = 4, rankedFirst = 2.0 / 3)
-    private const val STRANGE = "\u0000\u001f\"\\/\b\u000c\n\r\t\u007f\u0085\u2028\ufeff\uffffनमस्ते 你好 🙂 </script>"
+    private const val STRANGE = "\u0000\u001f\"\\/\b\u000c\n\r\t\u007f\u0085\u2028\ufeff\uffff" +
+        "नमस्ते 你好 🙂 </script>"
 }

@@ -4,7 +4,6 @@ import android.content.Context
 import android.os.Bundle
 import io.shakti.demo.BenchInstrumentation
 import java.io.File
-import kotlin.concurrent.thread
 import kotlin.system.exitProcess
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.buildJsonObject
@@ -34,11 +33,6 @@ private class HostedInstrumentation(
 ) : BenchInstrumentation() {
     private val context = PhoneContext(state)
 
-    /** Android's own start gives its thread a priority first, which asks the kernel by a native call. */
-    override fun start() {
-        thread(name = "instrumentation") { onStart() }
-    }
-
     override fun getTargetContext(): Context = context
 
     override fun version(): String = state.appVersion
@@ -47,8 +41,8 @@ private class HostedInstrumentation(
     override fun bringToFront() = Unit
 
     override fun sendStatus(resultCode: Int, results: Bundle) {
-        val words = listOf("shakti_done", "shakti_total", "shakti_now").map { results.getString(it) }
-        println(words.joinToString("\t"))
+        val keys = listOf("shakti_done", "shakti_total", "shakti_now")
+        println(keys.joinToString("\t") { results.getString(it).orEmpty() })
     }
 
     /** Ends the process at once, as Android does. */

@@ -10,7 +10,7 @@ import java.io.File
 import kotlin.system.exitProcess
 
 /**
- * The app's own quick benchmark on the phone whose state is in the file STATE, with Android's library:
+ * The app's own quick benchmark, with Android's library, on the phone whose state is in STATE:
  *
  *     java ... io.shakti.demo.host.LocalBenchHost STATE BUNDLE JSONL
  *

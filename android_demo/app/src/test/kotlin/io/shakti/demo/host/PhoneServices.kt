@@ -1,8 +1,8 @@
 package io.shakti.demo.host
 
+import android.content.BroadcastReceiver
 import android.content.Context
 import android.content.ContextWrapper
-import android.content.BroadcastReceiver
 import android.content.Intent
 import android.content.IntentFilter
 import android.content.pm.ApplicationInfo
@@ -20,12 +20,13 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 
-/** A stand-in phone as tests/phones/shims/state.py keeps it, in a file that is read anew each time. */
+/** A stand-in phone as tests/phones/shims/state.py keeps it: a file that is read anew each time. */
 class PhoneState(private val file: File) {
     val appVersion: String get() = field("app", "version")
 
     val properties: Map<String, String>
-        get() = state().getValue("properties").jsonObject.mapValues { it.value.jsonPrimitive.content }
+        get() = state().getValue("properties").jsonObject
+            .mapValues { it.value.jsonPrimitive.content }
 
     val thermalStatus: Int
         get() {
@@ -44,8 +45,8 @@ class PhoneState(private val file: File) {
 }
 
 /**
- * The context that an app has on a stand-in phone: Android's own clients of the services, and behind
- * them services that answer with the phone's [state].
+ * The context that an app has on a stand-in phone: Android's own clients of the services, and
+ * behind them services that answer with the phone's [state].
  */
 class PhoneContext(private val state: PhoneState) : ContextWrapper(null) {
     override fun getApplicationContext(): Context = this
@@ -89,19 +90,22 @@ class PhoneContext(private val state: PhoneState) : ContextWrapper(null) {
 
     private fun batteryRegistrar(): IBatteryPropertiesRegistrar = service { method, arguments ->
         check(method == "getProperty") { "no $method" }
-        val value = when (arguments[0]) {
-            BatteryManager.BATTERY_PROPERTY_CURRENT_NOW -> state.battery("current_ua").toLong()
-            BatteryManager.BATTERY_PROPERTY_CHARGE_COUNTER -> state.battery("charge_counter_uah").toLong()
+        val name = when (arguments[0]) {
+            BatteryManager.BATTERY_PROPERTY_CURRENT_NOW -> "current_ua"
+            BatteryManager.BATTERY_PROPERTY_CHARGE_COUNTER -> "charge_counter_uah"
             else -> null
         }
+        val value = name?.let { state.battery(it).toLong() }
         if (value != null) (arguments[1] as BatteryProperty).long = value
         if (value == null) UNSUPPORTED else 0
     }
 
-    private inline fun <reified T> service(crossinline answer: (String, Array<Any?>) -> Any?): T =
-        Proxy.newProxyInstance(T::class.java.classLoader, arrayOf(T::class.java)) { _, method, given ->
+    private inline fun <reified T> service(crossinline answer: (String, Array<Any?>) -> Any?): T {
+        val type = T::class.java
+        return Proxy.newProxyInstance(type.classLoader, arrayOf(type)) { _, method, given ->
             answer(method.name, given ?: emptyArray())
         } as T
+    }
 
     private companion object {
         const val PACKAGE = "io.shakti.demo"

@@ -29,5 +29,8 @@ object Shots {
         "chat-history-empty" to setOf(LIGHT),
     )
 
-    val ALL: Map<String, Set<Look>> = DESIGN + CHAT + PlaceShots.ALL
+    /** Drawn by [io.shakti.demo.ChatRuntimeTest], and not compared: it shows measured figures. */
+    const val REAL = "chat-smollm2"
+
+    val ALL: Map<String, Set<Look>> = DESIGN + CHAT + PlaceShots.ALL + (REAL to setOf(LIGHT))
 }

@@ -131,8 +131,9 @@ private class InlineReader(private val text: String) {
     }
 
     private fun emphasis(): Boolean {
-        val mark = MARKS.firstOrNull { text.startsWith(it, at) } ?: return false
-        if (open.lastOrNull() == mark && canClose(at, mark)) open.removeLast()
+        val ends = open.lastOrNull()?.takeIf { text.startsWith(it, at) && canClose(at, it) }
+        val mark = ends ?: MARKS.firstOrNull { text.startsWith(it, at) } ?: return false
+        if (ends != null) open.removeLast()
         else if (mark !in open && canOpen(at, mark) && closing(mark) >= 0) open.addLast(mark)
         else return false
         flush()

@@ -43,7 +43,7 @@ class TextBox(context: Context, label: CharSequence?, hint: CharSequence? = null
         input.hint = hint
         input.background = context.rounded(R.color.sunken)
         input.pad(R.dimen.space_l, R.dimen.space_m)
-        input.minHeight = dimen(R.dimen.touch)
+        input.minimumHeight = dimen(R.dimen.touch)
         input.addTextChangedListener(Watcher())
         add(input, above = if (label == null) null else R.dimen.space_xs)
         add(note, above = R.dimen.space_xs)

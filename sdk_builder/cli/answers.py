@@ -1,0 +1,216 @@
+"""What commands get from the library: as much of each result as they print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from sdk_builder.cli.requests import Answering
+
+if TYPE_CHECKING:
+    from sdk_builder.app.inspection import ApkReport
+    from sdk_builder.bundle.manifest import Manifest
+    from sdk_builder.device.facts import DeviceFacts
+    from sdk_builder.errors import ShaktiError
+
+
+class BundleView(Protocol):
+    """An opened bundle."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+
+class Exported(Protocol):
+    """What an export made."""
+
+    @property
+    def bundle(self) -> BundleView: ...
+
+    @property
+    def zip_path(self) -> Path | None: ...
+
+
+class Check(Protocol):
+    """One check of a verification."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def status(self) -> Literal["pass", "fail", "skipped"]: ...
+
+    @property
+    def detail(self) -> str: ...
+
+
+class Verified(Protocol):
+    """The outcome of a verification; `ok` is false if any check failed."""
+
+    @property
+    def results(self) -> Sequence[Check]: ...
+
+    @property
+    def ok(self) -> bool: ...
+
+
+class Stats(Protocol):
+    """The last answer in numbers; rates are tokens a second, None where there was nothing."""
+
+    @property
+    def prompt_tokens(self) -> int: ...
+
+    @property
+    def reused_tokens(self) -> int: ...
+
+    @property
+    def generated_tokens(self) -> int: ...
+
+    @property
+    def ttft_ms(self) -> float | None: ...
+
+    @property
+    def prefill_tokens_per_s(self) -> float | None: ...
+
+    @property
+    def decode_tokens_per_s(self) -> float | None: ...
+
+    @property
+    def peak_memory_mib(self) -> float | None: ...
+
+    @property
+    def context_used(self) -> int: ...
+
+    @property
+    def finish_reason(self) -> str: ...
+
+
+class Conversation(Protocol):
+    """A loaded bundle. Text comes in pieces; closing the iterator stops the answer."""
+
+    @property
+    def stats(self) -> Stats: ...
+
+    def send(self, text: str, answering: Answering) -> Iterator[str]:
+        """The answer to the next turn of the chat."""
+        ...
+
+    def complete(self, text: str, answering: Answering) -> Iterator[str]:
+        """What follows `text`, without chat turns."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the chat."""
+        ...
+
+
+class Perplexity(Protocol):
+    """The outcome of an evaluation."""
+
+    @property
+    def perplexity(self) -> float: ...
+
+    @property
+    def tokens(self) -> int: ...
+
+    @property
+    def window(self) -> int: ...
+
+    @property
+    def stride(self) -> int: ...
+
+
+class DeviceRow(Protocol):
+    """An attached phone; facts and app_version are None where it was not ready to be asked."""
+
+    @property
+    def serial(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def facts(self) -> DeviceFacts | None: ...
+
+    @property
+    def app_version(self) -> str | None: ...
+
+    @property
+    def fix(self) -> str: ...
+
+
+class CaseRow(Protocol):
+    """A case of a benchmark in numbers: of its valid samples, in `unit`."""
+
+    @property
+    def case(self) -> str: ...
+
+    @property
+    def samples(self) -> int: ...
+
+    @property
+    def invalid(self) -> int: ...
+
+    @property
+    def median(self) -> float: ...
+
+    @property
+    def low_quartile(self) -> float: ...
+
+    @property
+    def high_quartile(self) -> float: ...
+
+    @property
+    def unit(self) -> str: ...
+
+
+class Benched(Protocol):
+    """What came of a benchmark on one device; `error` says why it is not complete."""
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def path(self) -> Path | None: ...
+
+    @property
+    def rows(self) -> Sequence[CaseRow]: ...
+
+    @property
+    def peak_memory_bytes(self) -> int | None: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+    @property
+    def already(self) -> bool: ...
+
+    @property
+    def error(self) -> ShaktiError | None: ...
+
+
+class Written(Protocol):
+    """The files of a report."""
+
+    @property
+    def paths(self) -> Sequence[Path]: ...
+
+    @property
+    def warnings(self) -> Sequence[str]: ...
+
+
+class BuiltDemo(Protocol):
+    """A built APK of the demo app."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def report(self) -> ApkReport: ...
+
+    @property
+    def warnings(self) -> Sequence[str]: ...
