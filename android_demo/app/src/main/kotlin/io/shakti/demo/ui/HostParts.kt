@@ -8,6 +8,10 @@ import io.shakti.demo.settings.SettingsStore
 import io.shakti.demo.ui.shell.ScreenHost
 import java.io.File
 import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.combine
@@ -16,6 +20,7 @@ import kotlinx.coroutines.flow.distinctUntilChanged
 import kotlinx.coroutines.flow.flowOn
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.update
+import kotlinx.coroutines.launch
 
 /** Who has the engine; the same for all screens. */
 fun ScreenHost.engineUse(): EngineUse = (activity.application as ShaktiApp).engineUse
@@ -55,3 +60,14 @@ fun bundleInUse(
 /** What is used while a person has not chosen. */
 fun List<StoredBundle>.firstReady(): StoredBundle.Ready? =
     firstNotNullOfOrNull { it as? StoredBundle.Ready }
+
+/** Runs [block] on the main thread the moment that this scope ends there, not some time later. */
+fun CoroutineScope.atEnd(block: () -> Unit) {
+    launch(Dispatchers.Main.immediate, CoroutineStart.UNDISPATCHED) {
+        try {
+            awaitCancellation()
+        } finally {
+            block()
+        }
+    }
+}

@@ -6,6 +6,7 @@ import android.content.Intent
 import android.os.Bundle
 import io.shakti.demo.R
 import io.shakti.demo.bundle.RESERVE_BYTES
+import io.shakti.demo.ui.atEnd
 import io.shakti.demo.ui.bundleChanges
 import io.shakti.demo.ui.bytesWords
 import io.shakti.demo.ui.design.BannerAction
@@ -17,7 +18,6 @@ import io.shakti.demo.ui.shell.Screen
 import io.shakti.demo.ui.shell.ScreenHost
 import java.io.File
 import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.launch
 
 /** The models screen: joins [ModelsView] to [ModelsViewModel] and to the system's file picker. */
@@ -31,13 +31,7 @@ class ModelsScreen(private val host: ScreenHost) : Screen, ModelsActions {
     override fun onShow(scope: CoroutineScope) {
         model.refresh()
         scope.launch { model.state.collect(::draw) }
-        scope.launch {
-            try {
-                awaitCancellation()
-            } finally {
-                closeQuestion()
-            }
-        }
+        scope.atEnd(::closeQuestion)
     }
 
     override fun onBack() = close()

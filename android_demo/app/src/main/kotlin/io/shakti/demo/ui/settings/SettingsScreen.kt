@@ -2,6 +2,7 @@ package io.shakti.demo.ui.settings
 
 import io.shakti.demo.R
 import io.shakti.demo.settings.Theme
+import io.shakti.demo.ui.atEnd
 import io.shakti.demo.ui.bundleChanges
 import io.shakti.demo.ui.bundleInUse
 import io.shakti.demo.ui.design.BannerAction
@@ -10,7 +11,6 @@ import io.shakti.demo.ui.shell.Place
 import io.shakti.demo.ui.shell.Screen
 import io.shakti.demo.ui.shell.ScreenHost
 import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.launch
 
 /** The settings screen: joins [SettingsView] to [SettingsViewModel]. */
@@ -21,13 +21,7 @@ class SettingsScreen(private val host: ScreenHost) : Screen, SettingsActions {
     override fun onShow(scope: CoroutineScope) {
         host.bundleChanges().tell()
         scope.launch { model.state.collect(view::show) }
-        scope.launch {
-            try {
-                awaitCancellation()
-            } finally {
-                model.writeNow()
-            }
-        }
+        scope.atEnd(model::writeNow)
     }
 
     override fun systemPrompt(text: String) = model.systemPrompt(text)
