@@ -14,7 +14,7 @@ from sdk_builder.process import run
 _COMPILER = "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"
 _TIMEOUT_S = 900.0
 _LINES = 60  # of what the compiler says, in an error's hint
-# The API of Java that Android 9 has whole: what came later would compile and then crash there.
+# The API of Java that Android 8 has whole: what came later would compile and then crash there.
 APP_JAVA = "8"
 TEST_JAVA = "11"
 

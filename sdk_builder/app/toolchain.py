@@ -184,7 +184,7 @@ def _cache_findings(catalog: Catalog) -> list[Finding]:
     wanted = {
         artifact
         for name, artifacts in catalog.bundles.items()
-        if not name.startswith(("test", "framework-test", "runtime-official"))
+        if not name.startswith(("test", "framework-test", "framework-oldest", "runtime-official"))
         for artifact in artifacts
     }
     missing = [artifact for artifact in wanted if not store.is_cached(artifact)]

@@ -21,7 +21,7 @@ from sdk_builder.errors import (
 )
 
 ABIS = ("arm64-v8a", "x86_64")  # that the runtime's libraries are built for
-MIN_API = 28  # Android 9; the app's minSdk
+MIN_API = 26  # Android 8.0; the app's minSdk
 COMMAND_S = 30.0
 INSTALL_S = 300.0  # phones compile and scan what they install
 INSTALL_FILE = f"{PUBLIC_ROOT}/shakti/install.apk"

@@ -14,6 +14,7 @@ from sdk_builder.app.resources import Levels, Resources, Version, link_resources
 from sdk_builder.app.runtimes import Runtime, resolve_runtime
 from sdk_builder.app.stages import AppClasses, AppSources, Fingerprint, compiled_app, stage
 from sdk_builder.app.toolchain import app_cache, open_store
+from sdk_builder.device.app import MIN_API
 from sdk_builder.log import Step, Steps
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +119,7 @@ def _linked(libraries: Libraries, cache: Path, steps: Steps) -> Path:
                 Resources(
                     main,
                     libraries.framework.resources,
-                    Levels(28, ROBOLECTRIC_SDK),
+                    Levels(MIN_API, ROBOLECTRIC_SDK),
                     Version("0.0.0-test", 1),
                 ),
                 target,

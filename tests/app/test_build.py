@@ -21,6 +21,7 @@ from sdk_builder.app.jdk import class_path, run_java
 from sdk_builder.app.signing import Keystore, verify
 from sdk_builder.app.sources import android_demo
 from sdk_builder.app.toolchain import Tools, app_cache, open_store, resolve_tools
+from sdk_builder.device.app import MIN_API
 from sdk_builder.errors import CompileError, KeystoreError
 from sdk_builder.log import Steps
 from sdk_builder.process import run
@@ -34,6 +35,26 @@ PERMISSIONS = (
     "android.permission.FOREGROUND_SERVICE_SPECIAL_USE",
     "android.permission.POST_NOTIFICATIONS",
 )
+# What the oldest Android lacks of what the app names: each is used behind a look at SDK_INT.
+GUARDED = {
+    "Landroid/app/Activity;->getOnBackInvokedDispatcher",
+    "Landroid/app/Service;->startForeground",  # with a type
+    "Landroid/os/Build;->SOC_MODEL",
+    "Landroid/os/PowerManager;->getCurrentThermalStatus",
+    "Landroid/text/style/BulletSpan;-><init>",  # with a radius
+    "Landroid/view/DisplayCutout;",
+    "Landroid/view/View;->setAccessibilityHeading",
+    "Landroid/view/View;->setStateDescription",
+    "Landroid/view/Window;->setDecorFitsSystemWindows",
+    "Landroid/view/Window;->setNavigationBarContrastEnforced",
+    "Landroid/view/WindowInsets$Type;",
+    "Landroid/view/WindowInsets;->getDisplayCutout",
+    "Landroid/view/WindowInsets;->getInsets",
+    "Landroid/widget/TextView;->setLineHeight",
+    "Landroid/window/OnBackInvokedCallback;",
+    "Landroid/window/OnBackInvokedDispatcher;",
+    "Ljavax/annotation/Nullable;",  # an annotation of nativeloader, which no Android has
+}
 LIBRARIES = {"libc++_shared.so", "libexecutorch.so", "libfbjni.so"}
 
 
@@ -70,7 +91,7 @@ def platform(tools) -> Platform:
 
 
 def test_signature_holds_on_every_android_from_the_oldest_to_the_newest(made, tools):
-    for lowest, highest in ((28, 28), (28, 36), (35, 36)):
+    for lowest, highest in ((28, 28), (26, 36), (35, 36)):
         found = verify(tools.jdk, tools.signer, made.built.path, lowest, highest)
         assert found.signers == made.built.report.signers
     old = verify(tools.jdk, tools.signer, made.built.path, 24, 27)  # before v3
@@ -119,6 +140,16 @@ def test_everything_that_the_code_names_is_there(made, platform):
     assert unresolved(dex_files(made.contents), platform) == []
 
 
+def test_what_the_oldest_android_lacks_is_known_and_guarded(made, tools):
+    (artifact,) = read_catalog(android_demo()).bundle("framework-oldest")
+    with Steps.silent().step("Android 8.0") as step:
+        (oldest,) = open_store().bring([artifact], step)
+    platform = Platform([oldest], tools.jdk.home / "lib" / "ct.sym", "8")
+    lacking = unresolved(dex_files(made.contents), platform)
+    assert {name for name in lacking if not name.startswith(tuple(GUARDED))} == set()
+    assert {known for known in GUARDED if not any(n.startswith(known) for n in lacking)} == set()
+
+
 def test_check_of_names_finds_what_was_shrunk_away(made, platform):
     (file,) = dex_files(made.contents)
     victim = next(one for one in file.class_defs if one.name == "Lorg/pytorch/executorch/Tensor;")
@@ -152,7 +183,7 @@ def test_dex_is_read_by_another_reader(made, tools, tmp_path):
     run_java(
         tools.jdk,
         [
-            *("-cp", class_path(tools.shrinker), "com.android.tools.r8.D8", "--min-api", "28"),
+            *("-cp", class_path(tools.shrinker), "com.android.tools.r8.D8", "--min-api", str(MIN_API)),
             *(
                 "--lib",
                 tools.framework.classes,

@@ -34,7 +34,7 @@ def apk_report(*, certificate: bytes = OURS, **changes: Any) -> ApkReport:
         "package": PACKAGE,
         "version_name": "1.2.0",
         "version_code": 12,
-        "min_sdk": 28,
+        "min_sdk": 26,
         "target_sdk": 35,
         "debuggable": False,
         "permissions": ("android.permission.POST_NOTIFICATIONS",),

@@ -218,11 +218,11 @@ def test_a_processor_that_runs_the_apk_in_second_place_will_do(tmp_path):
 
 
 def test_an_android_that_is_too_old(tmp_path):
-    phone = make_phone(**{"ro.build.version.sdk": "27", "ro.build.version.release": "8.1"})
+    phone = make_phone(**{"ro.build.version.sdk": "25", "ro.build.version.release": "7.1"})
     error = refusal(tmp_path, phone)
     assert isinstance(error, AndroidTooOldError)
-    assert "Android 8.1" in error.message
-    assert "Android 9" in error.message
+    assert "Android 7.1" in error.message
+    assert "Android 8.0" in error.message
 
 
 def test_libraries_for_small_pages_are_refused_on_a_phone_with_large_ones(tmp_path):

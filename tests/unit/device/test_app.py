@@ -108,15 +108,15 @@ def test_whatever_is_printed_about_a_package_is_an_app_or_none(text):
 def test_a_phone_that_can_run_the_app_or_does_not_tell_passes(abi):
     require_runnable(facts(abi=abi))
     require_runnable(facts(api_level=0))
-    require_runnable(facts(api_level=28))
+    require_runnable(facts(api_level=26))
 
 
 def test_a_phone_that_cannot_run_the_app_is_told_why():
     with pytest.raises(WrongAbiError, match="armeabi-v7a; the app needs arm64-v8a") as caught:
         require_runnable(facts(abi="armeabi-v7a"))
     assert caught.value.serial == "P1"
-    with pytest.raises(AndroidTooOldError, match=r"Android 8\.1.*Android 9 \(API 28\)"):
-        require_runnable(facts(api_level=27, system="Android 8.1 (API 27)"))
+    with pytest.raises(AndroidTooOldError, match=r"Android 7\.1.*Android 8\.0 \(API 26\)"):
+        require_runnable(facts(api_level=25, system="Android 7.1 (API 25)"))
 
 
 def test_an_app_comes_and_goes(apk):
@@ -155,7 +155,7 @@ def test_an_app_comes_and_goes(apk):
             "INSTALL_FAILED_NO_MATCHING_ABIS",
             "processor",
         ),
-        ("Failure [INSTALL_FAILED_OLDER_SDK]", "INSTALL_FAILED_OLDER_SDK", "Android 9"),
+        ("Failure [INSTALL_FAILED_OLDER_SDK]", "INSTALL_FAILED_OLDER_SDK", "Android 8.0"),
         (
             "Failure [INSTALL_FAILED_USER_RESTRICTED: Install canceled by user]",
             "INSTALL_FAILED_USER_RESTRICTED",

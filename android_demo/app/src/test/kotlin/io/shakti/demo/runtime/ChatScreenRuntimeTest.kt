@@ -14,6 +14,7 @@ import io.shakti.demo.settings.Settings
 import io.shakti.demo.shown
 import io.shakti.demo.textsShown
 import io.shakti.demo.ui.Look
+import io.shakti.demo.ui.Shots
 import io.shakti.demo.ui.chat.AnswerView
 import java.io.File
 import java.time.Duration
@@ -99,10 +100,13 @@ class ChatScreenRuntimeTest {
         val view = activity.window.decorView
         val picture = Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888)
         view.draw(Canvas(picture))
-        val folder = File(checkNotNull(System.getProperty("shakti.screenshots")))
-        folder.mkdirs()
-        File(folder, "chat-on-android-runtime.png").outputStream().use {
-            picture.compress(Bitmap.CompressFormat.PNG, 100, it)
+        val update = System.getProperty("shakti.screenshots.update") == "true"
+        for (property in listOfNotNull("shakti.screenshots", "shakti.golden".takeIf { update })) {
+            val folder = File(checkNotNull(System.getProperty(property)) { "-D$property: a folder" })
+            folder.mkdirs()
+            File(folder, Look.LIGHT.file(Shots.REAL)).outputStream().use {
+                picture.compress(Bitmap.CompressFormat.PNG, 100, it)
+            }
         }
     }
 

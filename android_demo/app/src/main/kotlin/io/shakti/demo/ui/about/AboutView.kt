@@ -20,6 +20,7 @@ import io.shakti.demo.ui.design.bulletLine
 import io.shakti.demo.ui.design.column
 import io.shakti.demo.ui.design.colour
 import io.shakti.demo.ui.design.dimen
+import io.shakti.demo.ui.design.markHeading
 import io.shakti.demo.ui.design.rounded
 import io.shakti.demo.ui.design.row
 import io.shakti.demo.ui.design.section
@@ -122,7 +123,7 @@ class AboutView(
                 add(lock, width = dimen(R.dimen.icon), height = dimen(R.dimen.icon))
                 val heading = Label(context, TextRole.HEADING)
                 heading.text = text(R.string.about_private)
-                heading.isAccessibilityHeading = true
+                heading.markHeading()
                 add(heading, width = 0, weight = 1f, start = R.dimen.space_m)
             }
         )

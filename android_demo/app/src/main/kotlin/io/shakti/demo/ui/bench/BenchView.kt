@@ -26,6 +26,7 @@ import io.shakti.demo.ui.design.WRAP
 import io.shakti.demo.ui.design.add
 import io.shakti.demo.ui.design.bulletLine
 import io.shakti.demo.ui.design.column
+import io.shakti.demo.ui.design.markHeading
 import io.shakti.demo.ui.design.section
 import io.shakti.demo.ui.sentence
 import io.shakti.demo.ui.shell.Place
@@ -133,7 +134,7 @@ class BenchView(context: Context, private val actions: BenchActions) : FrameLayo
         card.add(Label(context, TextRole.BODY)).text = text(R.string.bench_about)
         val heading = card.add(Label(context, TextRole.LABEL, R.color.primary), above = R.dimen.space_l)
         heading.text = text(R.string.bench_fair)
-        heading.isAccessibilityHeading = true
+        heading.markHeading()
         for (hint in FAIR) {
             card.add(context.bulletLine(text(hint)), above = R.dimen.space_s)
         }

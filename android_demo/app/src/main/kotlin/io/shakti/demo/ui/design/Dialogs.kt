@@ -28,7 +28,7 @@ fun Context.ask(
         background = rounded(R.color.card, R.dimen.corner_l)
         pad(R.dimen.space_xl, R.dimen.space_xl)
     }
-    val heading = Label(this, TextRole.TITLE).apply { isAccessibilityHeading = true }
+    val heading = Label(this, TextRole.TITLE).apply { markHeading() }
     heading.show(title)
     card.add(heading)
     val sentence = Label(this, TextRole.BODY, R.color.text_muted)

@@ -1,6 +1,7 @@
 package io.shakti.demo.ui.design
 
 import android.content.Context
+import android.os.Build
 import android.text.SpannableString
 import android.text.Spanned
 import android.text.style.BulletSpan
@@ -49,10 +50,14 @@ class FactRow(context: Context, name: CharSequence, value: CharSequence, code: B
 fun Context.bulletLine(text: CharSequence, colour: Int = R.color.text_muted): Label =
     Label(this, TextRole.BODY, colour).apply {
         val dotted = SpannableString(text)
-        val dot = BulletSpan(dp(BULLET_GAP_DP), colour(colour), dp(BULLET_RADIUS_DP))
+        val dot = bullet(colour(colour))
         dotted.setSpan(dot, 0, dotted.length, Spanned.SPAN_INCLUSIVE_INCLUSIVE)
         this.text = dotted
     }
+
+private fun Context.bullet(colour: Int): BulletSpan =
+    if (Build.VERSION.SDK_INT < Build.VERSION_CODES.P) BulletSpan(dp(BULLET_GAP_DP), colour)
+    else BulletSpan(dp(BULLET_GAP_DP), colour, dp(BULLET_RADIUS_DP))
 
 private const val BULLET_GAP_DP = 8f
 private const val BULLET_RADIUS_DP = 2.5f
@@ -65,7 +70,7 @@ fun LinearLayout.section(
 ): LinearLayout {
     val heading = Label(context, TextRole.LABEL, R.color.primary)
     heading.text = title
-    heading.isAccessibilityHeading = true
+    heading.markHeading()
     heading.setPaddingRelative(dimen(R.dimen.space_xs), 0, 0, 0)
     add(heading, above = above)
     val card = Card(context)

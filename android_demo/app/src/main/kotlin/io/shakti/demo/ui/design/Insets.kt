@@ -23,7 +23,7 @@ fun WindowInsets.edges(): Edges {
 /** Before Android 11 the keyboard is told apart only by being higher than the bar it covers. */
 @Suppress("DEPRECATION")
 private fun WindowInsets.oldEdges(): Edges {
-    val cutout = displayCutout
+    val cutout = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.P) displayCutout else null
     val isTyping = systemWindowInsetBottom > stableInsetBottom
     return Edges(
         max(systemWindowInsetLeft, cutout?.safeInsetLeft ?: 0),

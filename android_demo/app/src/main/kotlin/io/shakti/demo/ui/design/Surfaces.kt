@@ -107,7 +107,7 @@ class EmptyState(
         val size = context.dp(DISC_DP)
         add(disc, width = size, height = size)
         add(centred(TextRole.TITLE, R.color.text, title), above = R.dimen.space_l)
-            .isAccessibilityHeading = true
+            .markHeading()
         add(centred(TextRole.BODY, R.color.text_muted, text), above = R.dimen.space_s)
         action?.let {
             val button = ActionButton(context, it.text, onClick = it.run)

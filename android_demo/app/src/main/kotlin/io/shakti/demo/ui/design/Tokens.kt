@@ -2,6 +2,7 @@ package io.shakti.demo.ui.design
 
 import android.content.Context
 import android.graphics.Typeface
+import android.os.Build
 import android.util.TypedValue
 import android.view.View
 import android.widget.TextView
@@ -54,9 +55,19 @@ fun TextView.style(role: TextRole) {
     setTextSize(TypedValue.COMPLEX_UNIT_SP, role.sizeSp)
     typeface = role.typeface
     includeFontPadding = false
-    lineHeight = context.sp(role.lineSp).toInt()
+    setLines(context.sp(role.lineSp).toInt())
     textDirection = View.TEXT_DIRECTION_FIRST_STRONG
     textAlignment = View.TEXT_ALIGNMENT_VIEW_START
+}
+
+private fun TextView.setLines(heightPx: Int) {
+    if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.P) lineHeight = heightPx
+    else setLineSpacing((heightPx - paint.getFontMetricsInt(null)).toFloat(), 1f)
+}
+
+/** TalkBack jumps from heading to heading; before Android 9 it has none. */
+fun View.markHeading() {
+    if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.P) isAccessibilityHeading = true
 }
 
 /** The text, or no view at all where there is none. */

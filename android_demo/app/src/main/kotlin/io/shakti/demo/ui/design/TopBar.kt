@@ -17,7 +17,7 @@ class TopBar(context: Context, title: CharSequence) : LinearLayout(context) {
         gravity = android.view.Gravity.CENTER_VERTICAL
         minimumHeight = dimen(R.dimen.bar)
         setPaddingRelative(dimen(R.dimen.screen_margin), 0, dimen(R.dimen.space_xs), 0)
-        this.title.isAccessibilityHeading = true
+        this.title.markHeading()
         for (line in listOf(this.title, subtitle)) {
             line.maxLines = 2
             line.ellipsize = TextUtils.TruncateAt.END
