@@ -107,8 +107,6 @@ class MainActivity : Activity(), ScreenHost {
     override fun <T : Any> retained(key: String, make: (CoroutineScope) -> T): T =
         retained.get(key, make)
 
-    override suspend fun releaseModel() = app.chat.release()
-
     override fun askForNotifications() =
         NotificationPermission(this).ask(this, NOTIFICATIONS_REQUEST)
 

@@ -61,7 +61,8 @@ class ShareProvider : ContentProvider() {
     override fun delete(uri: Uri, selection: String?, selectionArgs: Array<out String>?): Int =
         refuse()
 
-    private fun refuse(): Nothing = throw UnsupportedOperationException("shared files are read only")
+    private fun refuse(): Nothing =
+        throw UnsupportedOperationException("shared files are read only")
 
     /** The shared file that [uri] names; a name with a path in it is none. */
     private fun file(uri: Uri): File {

@@ -28,7 +28,7 @@ object SampleModels {
                         source = ModelSource("gguf", "smollm2-135m", "Q4_1"),
                     ),
                 quantization =
-                    manifest.quantization.copy(scheme = "q4", bitsPerWeight = 4.5998, kvCache = "fp32"),
+                    manifest.quantization.copy(scheme = "q4", bitsPerWeight = 4.5998),
                 program = manifest.program.copy(contextLength = 4096, sha256 = HASH),
                 chat =
                     manifest.chat?.copy(

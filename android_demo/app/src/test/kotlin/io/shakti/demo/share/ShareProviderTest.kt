@@ -37,7 +37,8 @@ class ShareProviderTest {
         row.moveToFirst()
         assertEquals("a.jsonl", row.getString(row.getColumnIndex(OpenableColumns.DISPLAY_NAME)))
         assertEquals(3L, row.getLong(row.getColumnIndex(OpenableColumns.SIZE)))
-        val text = context.contentResolver.openInputStream(uri)!!.bufferedReader().use { it.readText() }
+        val stream = context.contentResolver.openInputStream(uri)!!
+        val text = stream.bufferedReader().use { it.readText() }
         assertEquals("{}\n", text)
     }
 
@@ -62,7 +63,8 @@ class ShareProviderTest {
     fun nothing_outside_the_folder_can_be_read_and_nothing_written() {
         SharedFiles.write(context, "a.jsonl", "1")
         File(context.cacheDir, "secret").writeText("secret")
-        for (path in listOf("../secret", "..%2Fsecret", "%2e%2e/secret", "", "a.jsonl/..", "none")) {
+        val paths = listOf("../secret", "..%2Fsecret", "%2e%2e/secret", "", "a.jsonl/..", "none")
+        for (path in paths) {
             assertThrows(path, FileNotFoundException::class.java) {
                 provider.openFile(uri(path), "r")
             }

@@ -3,6 +3,7 @@ package io.shakti.demo.ui
 import android.os.Bundle
 import android.os.Looper
 import android.view.View
+import android.widget.TextView
 import io.shakti.demo.MainActivity
 import io.shakti.demo.called
 import io.shakti.demo.fakes.TestApp
@@ -58,7 +59,8 @@ class AppBed(val graph: TestGraph, private val place: Place) {
 
     fun named(words: String) =
         root.shown().any {
-            it.contentDescription?.toString() == words || (it as? android.widget.TextView)?.text?.toString() == words
+            it.contentDescription?.toString() == words ||
+                (it as? TextView)?.text?.toString() == words
         }
 
     /** What answers a touch on this view: it, or what it lies in. */

@@ -85,7 +85,8 @@ class PlacesAccessibilityTest {
             "check" to
                 {
                     val check = CheckState.Running(shakti.folder, 0.4)
-                    models(it, ModelsState(list, check = check, details = DetailsState.Open(shakti)))
+                    val details = DetailsState.Open(shakti)
+                    models(it, ModelsState(list, check = check, details = details))
                 },
             "before a run" to { bench(it, BenchState.Idle("smollm2-135m-q4", EngineUser.CHAT)) },
             "results" to { bench(it, BenchState.Done("smol", ScriptedBench.OUTCOME, true)) },
@@ -107,7 +108,8 @@ class PlacesAccessibilityTest {
     fun everything_that_is_touched_has_words_and_room_and_no_text_is_cut_off() {
         for (look in listOf(Look.LIGHT, Look.LARGE)) {
             for ((name, build) in screens) {
-                assertEquals("$name, $look", emptyList<String>(), accessibilityProblems(draw(look, build)))
+                val problems = accessibilityProblems(draw(look, build))
+                assertEquals("$name, $look", emptyList<String>(), problems)
             }
         }
     }

@@ -94,7 +94,11 @@ class BenchView(context: Context, private val actions: BenchActions) : FrameLayo
             BenchState.Loading -> Unit
             BenchState.NoModel -> noModel()
             is BenchState.Idle -> idle(state)
-            is BenchState.Running -> running = add(RunningCard(context, actions)).also { it.show(state) }
+            is BenchState.Running -> {
+                val card = add(RunningCard(context, actions))
+                card.show(state)
+                running = card
+            }
             is BenchState.Done -> done(state)
             is BenchState.Failed -> failed(state)
         }
@@ -132,9 +136,10 @@ class BenchView(context: Context, private val actions: BenchActions) : FrameLayo
     private fun LinearLayout.explanation() {
         val card = Card(context)
         card.add(Label(context, TextRole.BODY)).text = text(R.string.bench_about)
-        val heading = card.add(Label(context, TextRole.LABEL, R.color.primary), above = R.dimen.space_l)
+        val heading = Label(context, TextRole.LABEL, R.color.primary)
         heading.text = text(R.string.bench_fair)
         heading.markHeading()
+        card.add(heading, above = R.dimen.space_l)
         for (hint in FAIR) {
             card.add(context.bulletLine(text(hint)), above = R.dimen.space_s)
         }
@@ -170,8 +175,9 @@ class BenchView(context: Context, private val actions: BenchActions) : FrameLayo
             } else {
                 add(BenchTable(context)).show(outcome.rows)
             }
-            val memory = outcome.peakMemoryBytes?.let(context::bytesWords)
-            add(FactRow(context, text(R.string.bench_memory), memory ?: text(R.string.bench_unknown)))
+            val known = outcome.peakMemoryBytes?.let(context::bytesWords)
+            val memory = known ?: text(R.string.bench_unknown)
+            add(FactRow(context, text(R.string.bench_memory), memory))
         }
         if (outcome.remarks.isNotEmpty()) {
             section(text(R.string.bench_remarks)) {

@@ -35,7 +35,8 @@ internal class RunningCard(context: Context, actions: BenchActions) : LinearLayo
         card.add(line, above = R.dimen.space_s)
         card.add(cancel, width = WRAP, above = R.dimen.space_m)
         add(card, above = R.dimen.space_s)
-        results = context.column { section(context.getString(R.string.bench_so_far)) { add(table) } }
+        val soFar = context.getString(R.string.bench_so_far)
+        results = context.column { section(soFar) { add(table) } }
         add(results)
     }
 

@@ -78,7 +78,7 @@ class CheckCard(
     private fun lineOf(check: CheckState): String? =
         when (check) {
             is CheckState.Running ->
-                "${context.getString(R.string.check_running)} · ${context.percentWords(check.share)}"
+                context.getString(R.string.check_running, context.percentWords(check.share))
             is CheckState.Cancelling -> context.getString(R.string.check_cancelling)
             else -> null
         }
@@ -96,8 +96,10 @@ class CheckCard(
                 val kind = if (check.passed) BannerKind.INFO else BannerKind.ERROR
                 verdict.show(kind, context.getString(words))
             }
-            is CheckState.Failed ->
-                verdict.show(BannerKind.ERROR, context.sentence(check.failure), check.failure.message)
+            is CheckState.Failed -> {
+                val failure = check.failure
+                verdict.show(BannerKind.ERROR, context.sentence(failure), failure.message)
+            }
             else -> verdict.hide()
         }
     }

@@ -72,7 +72,7 @@ class CheckJob(
                         withContext(engineThread) {
                             checker.check(bundle, ::show, cancelled = { cancelled || !isActive })
                         }
-                    if (results == null) CheckState.Idle else CheckState.Done(bundle.folder, results)
+                    results?.let { CheckState.Done(bundle.folder, it) } ?: CheckState.Idle
                 } catch (failure: AppFailure) {
                     CheckState.Failed(bundle.folder, failure)
                 } finally {
@@ -85,7 +85,9 @@ class CheckJob(
 
     fun cancel() {
         cancelled = true
-        mutableState.update { if (it is CheckState.Running) CheckState.Cancelling(it.folder) else it }
+        mutableState.update {
+            if (it is CheckState.Running) CheckState.Cancelling(it.folder) else it
+        }
     }
 
     /** Puts the last result away. */

@@ -89,7 +89,8 @@ class DetailsPage(
             )
         fact(R.string.details_scheme, scheme)
         fact(R.string.details_size, context.bytesWords(item.stored.sizeBytes))
-        fact(R.string.details_context, tokens(R.string.details_context_value, program.contextLength))
+        val length = tokens(R.string.details_context_value, program.contextLength)
+        fact(R.string.details_context, length)
         program.window?.let {
             fact(R.string.details_window, tokens(R.string.details_window_value, it))
         }
@@ -115,8 +116,9 @@ class DetailsPage(
         if (measured.all { it == null }) {
             add(Label(context, TextRole.BODY)).text = text(R.string.details_not_measured)
         } else if (quality.note.isNotBlank()) {
-            val note = add(Label(context, TextRole.SMALL, R.color.text_muted), above = R.dimen.space_s)
+            val note = Label(context, TextRole.SMALL, R.color.text_muted)
             note.text = quality.note
+            add(note, above = R.dimen.space_s)
         }
     }
 

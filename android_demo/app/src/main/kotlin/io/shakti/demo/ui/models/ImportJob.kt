@@ -43,7 +43,10 @@ sealed interface ImportState {
     ) : ImportState {
         /** 0 to 1; null where the size is not known. */
         val share: Double?
-            get() = totalBytes?.takeIf { it > 0 }?.let { (doneBytes.toDouble() / it).coerceIn(0.0, 1.0) }
+            get() {
+                val total = totalBytes?.takeIf { it > 0 } ?: return null
+                return (doneBytes.toDouble() / total).coerceIn(0.0, 1.0)
+            }
 
         val remaining: Duration?
             get() {
@@ -82,7 +85,7 @@ class ImportJob(
     @Volatile private var cancelled = false
     private var last: PickedFile? = null
 
-    /** [finished] is called on the scope's thread; it says whether the bundle is used from now on. */
+    /** [finished] is called on the scope's thread; it says whether chats use the bundle now. */
     fun start(source: PickedFile, finished: suspend (StoredBundle.Ready) -> Boolean) {
         when (state.value) {
             is ImportState.Running,

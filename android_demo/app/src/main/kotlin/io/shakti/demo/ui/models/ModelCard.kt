@@ -73,8 +73,9 @@ fun Context.brokenCard(item: ModelItem.Broken, actions: ModelsActions): View =
         add(tags, above = R.dimen.space_s)
         val failure = item.stored.failure
         add(Label(context, TextRole.BODY), above = R.dimen.space_m).text = sentence(failure)
-        val detail = add(Label(context, TextRole.SMALL, R.color.text_muted), above = R.dimen.space_xs)
+        val detail = Label(context, TextRole.SMALL, R.color.text_muted)
         detail.text = failure.message
+        add(detail, above = R.dimen.space_xs)
         if (item.deletable) addDelete(item, actions) else addNotOurs(item)
     }
 

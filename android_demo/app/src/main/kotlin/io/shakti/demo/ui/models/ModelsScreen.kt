@@ -62,8 +62,10 @@ class ModelsScreen(private val host: ScreenHost) : Screen, ModelsActions {
         val context = host.activity
         val text =
             when (item) {
-                is ModelItem.Usable ->
-                    context.getString(R.string.delete_text, context.bytesWords(item.stored.sizeBytes))
+                is ModelItem.Usable -> {
+                    val size = context.bytesWords(item.stored.sizeBytes)
+                    context.getString(R.string.delete_text, size)
+                }
                 is ModelItem.Broken -> context.getString(R.string.delete_text_broken)
             }
         val yes = BannerAction(context.getString(R.string.models_delete)) { model.confirmDelete() }

@@ -20,8 +20,8 @@ class PickedUri(private val resolver: ContentResolver, private val uri: Uri) : P
 
     override fun open(): InputStream {
         try {
-            val stream = resolver.openInputStream(uri) ?: throw unreadable("its provider gave nothing")
-            return Guarded(stream)
+            val stream = resolver.openInputStream(uri)
+            return Guarded(stream ?: throw unreadable("its provider gave nothing"))
         } catch (gone: FileNotFoundException) {
             throw unreadable(gone.message ?: "it is not there", gone)
         } catch (failed: RuntimeException) {
@@ -51,7 +51,7 @@ class PickedUri(private val resolver: ContentResolver, private val uri: Uri) : P
     private fun unreadable(why: String, cause: Throwable? = null) =
         AppFailure(FailureKind.FILE_UNREADABLE, "$name: $why", cause)
 
-    /** A provider is another app: whatever it throws while it is read means that it cannot be read. */
+    /** A provider is another app; what it throws while it is read means that it cannot be. */
     private class Guarded(stream: InputStream) : FilterInputStream(stream) {
         override fun read(): Int = guarded { super.read() }
 

@@ -215,9 +215,12 @@ private class ModelRows(
             text(title),
             text(about),
             choices.lastIndex,
-            { step -> context.getString(R.string.settings_tokens, numberWords(choices[step].toDouble())) },
+            { step -> tokenWords(choices[step]) },
             NumberActions({ choose(choices[it]) }, { choose(null) }),
         )
+
+    private fun tokenWords(count: Int) =
+        context.getString(R.string.settings_tokens, numberWords(count.toDouble()))
 
     private fun NumberSetting.show(choice: Choice) =
         show(choice.choices.indexOf(choice.value), choice.chosen)

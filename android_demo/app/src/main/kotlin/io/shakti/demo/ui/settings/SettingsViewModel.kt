@@ -47,7 +47,11 @@ class SettingsViewModel(
     private var writing: Job? = null
 
     val state: StateFlow<SettingsState> =
-        combine(store.settings, pending, bundle, store.unsaved) { stored, pending, bundle, unsaved ->
+        combine(store.settings, pending, bundle, store.unsaved) {
+                stored,
+                pending,
+                bundle,
+                unsaved ->
                 val settings = pending.apply(stored)
                 SettingsState(settings.theme, values(settings, bundle), changed(settings), unsaved)
             }

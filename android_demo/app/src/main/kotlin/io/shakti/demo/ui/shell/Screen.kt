@@ -53,7 +53,4 @@ interface ScreenHost {
 
     /** Lets Android ask whether the app may show notifications; nothing depends on the answer. */
     fun askForNotifications()
-
-    /** Gives the chat's model back, so that its memory and the engine's thread are free. */
-    suspend fun releaseModel()
 }

@@ -74,8 +74,8 @@ class AboutScreenTest {
             Copyright 2019 Somebody with a rather long name that fills the whole of it
             Copyright 2020 Somebody else
 
-            Redistribution and use in source and binary forms, with or without
-            modification, are permitted.
+            Use in source and binary forms of any kind, with or without
+            modification, is permitted.
 
              * Redistributions of source code must retain the above copyright notice,
                this list.
@@ -87,7 +87,7 @@ class AboutScreenTest {
             Copyright 2019 Somebody with a rather long name that fills the whole of it
             Copyright 2020 Somebody else
 
-            Redistribution and use in source and binary forms, with or without modification, are permitted.
+            Use in source and binary forms of any kind, with or without modification, is permitted.
 
             * Redistributions of source code must retain the above copyright notice, this list.
             * Neither.

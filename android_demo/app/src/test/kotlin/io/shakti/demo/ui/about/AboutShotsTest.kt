@@ -25,7 +25,11 @@ class AboutShotsTest : ScreenshotTest() {
             "0.7",
             "community",
             threadsSettable = false,
-            limits = listOf("4 KiB pages: not for phones with 16 KiB ones", "older than the official one"),
+            limits =
+                listOf(
+                    "4 KiB pages: not for phones with 16 KiB ones",
+                    "older than the official one",
+                ),
         )
     private val state =
         AboutState(

@@ -38,7 +38,8 @@ class BenchScreenTest {
 
     private val AppBed.keepsScreenOn get() = root.descendants().any { it.keepScreenOn }
 
-    private fun AppBed.runButton() = root.shown().first { it.isClickable && namedAs(it, "Quick run") }
+    private fun AppBed.runButton() =
+        root.shown().first { it.isClickable && namedAs(it, "Quick run") }
 
     private fun namedAs(view: android.view.View, words: String) =
         (view as? android.widget.TextView)?.text?.toString() == words
@@ -53,7 +54,8 @@ class BenchScreenTest {
         bed.tap("Run the benchmark")
         bed.untilShown("Step 3 of 5")
         assertTrue(bed.shows("Reading 512 tokens"))
-        assertTrue(bed.named("Reading 128 tokens: 231 tokens a second. middle half 229 to 233 · 5 samples"))
+        val reading = "Reading 128 tokens: 231 tokens a second. middle half 229 to 233 · 5 samples"
+        assertTrue(bed.named(reading))
         assertTrue(bed.keepsScreenOn)
         bed.turn()
         assertTrue(bed.shows("Step 3 of 5"))

@@ -38,6 +38,8 @@ import org.robolectric.shadows.ShadowDialog
 class ModelsScreenTest {
     private val uri = Uri.parse("content://cards/smol.zip")
 
+    private val usingSmol = Settings(bundleFolder = SampleModels.SMOL.folder.path)
+
     private fun open(
         store: FakeBundleStore = FakeBundleStore(SampleModels.SMOL, SampleModels.SHAKTI),
         checker: FakeChecker = FakeChecker(),
@@ -48,7 +50,7 @@ class ModelsScreenTest {
                     engine = engine,
                     bundles = store,
                     checker = checker,
-                    settings = MemorySettings(Settings(bundleFolder = SampleModels.SMOL.folder.path)),
+                    settings = MemorySettings(usingSmol),
                 ),
                 Place.MODELS,
             )
@@ -196,7 +198,8 @@ class ModelsScreenTest {
     @Test
     fun a_check_shows_how_far_it_is_and_then_each_result() {
         val gate = Gate()
-        val checker = FakeChecker(FakeChecker.allBut("operators", detail = "llama::sdpa is missing"))
+        val results = FakeChecker.allBut("operators", detail = "llama::sdpa is missing")
+        val checker = FakeChecker(results)
         checker.beforeResult = { if (it == 4) gate.pass() }
         val bed = open(checker = checker)
         bed.tap("smollm2-135m-q4")

@@ -38,14 +38,8 @@ class PickedUriTest {
             sortOrder: String?,
         ): Cursor? =
             when (uri.lastPathSegment) {
-                "good" ->
-                    MatrixCursor(arrayOf(OpenableColumns.DISPLAY_NAME, OpenableColumns.SIZE)).apply {
-                        addRow(arrayOf("model.zip", 3L))
-                    }
-                "sizeless" ->
-                    MatrixCursor(arrayOf(OpenableColumns.DISPLAY_NAME, OpenableColumns.SIZE)).apply {
-                        addRow(arrayOf("model.zip", null))
-                    }
+                "good" -> MatrixCursor(COLUMNS).apply { addRow(arrayOf("model.zip", 3L)) }
+                "sizeless" -> MatrixCursor(COLUMNS).apply { addRow(arrayOf("model.zip", null)) }
                 "rowless" -> MatrixCursor(arrayOf(OpenableColumns.SIZE))
                 "cursorless" -> null
                 else -> throw IllegalStateException("the cloud is away")
@@ -73,6 +67,10 @@ class PickedUriTest {
         ) = 0
 
         override fun delete(uri: Uri, selection: String?, selectionArgs: Array<out String>?) = 0
+    }
+
+    private companion object {
+        val COLUMNS = arrayOf(OpenableColumns.DISPLAY_NAME, OpenableColumns.SIZE)
     }
 
     private fun picked(name: String): PickedUri {

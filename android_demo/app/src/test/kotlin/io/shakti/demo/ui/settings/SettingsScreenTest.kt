@@ -12,6 +12,7 @@ import io.shakti.demo.settings.Settings
 import io.shakti.demo.settings.Theme
 import io.shakti.demo.shown
 import io.shakti.demo.ui.AppBed
+import io.shakti.demo.ui.accessibilityProblems
 import io.shakti.demo.ui.shell.Place
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -105,10 +106,19 @@ class SettingsScreenTest {
         val bed = open(Settings(systemPrompt = "Be brief.", temperature = 0f))
         bed.untilShown("Be brief.")
         bed.tap("Reset all settings")
-        ShadowDialog.getLatestDialog().window!!.decorView.called("Reset all settings").performClick()
+        val question = ShadowDialog.getLatestDialog().window!!.decorView
+        question.called("Reset all settings").performClick()
         bed.until("the reset") { bed.kept == Settings() }
         bed.untilShown("You are a helpful AI assistant named SmolLM.")
         bed.until("no more to reset") { !bed.named("Reset all settings") }
+    }
+
+    @Test
+    @Config(qualifiers = "w411dp-h891dp", fontScale = 1.8f)
+    fun in_large_text_everything_can_be_read_and_touched() {
+        val bed = open(Settings(systemPrompt = "Be brief.", temperature = 0f, threads = 2))
+        bed.untilShown("Answers of smollm2-135m-q4")
+        assertEquals(emptyList<String>(), accessibilityProblems(bed.root))
     }
 
     @Test
