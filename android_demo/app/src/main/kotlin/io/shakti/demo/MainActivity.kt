@@ -33,6 +33,9 @@ class MainActivity : Activity(), ScreenHost {
 
     private val app get() = application as ShaktiApp
 
+    /** Whether the SDK measures: then no screen may work beside it. */
+    private val isBench get() = intent.getBooleanExtra(EXTRA_BENCH, false)
+
     override val activity: Activity get() = this
     override val graph: AppGraph get() = app.graph
 
@@ -55,7 +58,6 @@ class MainActivity : Activity(), ScreenHost {
         retained = lastNonConfigurationInstance as? Retained ?: Retained()
         shell = Shell(this, ::backChanged) { place -> screenAt(place, this) }
         savedInstanceState?.getBundle(SHELL)?.let(shell::restore)
-        val isBench = intent.getBooleanExtra(EXTRA_BENCH, false)
         setContentView(if (isBench) BenchRunningView(this) else shell)
         if (savedInstanceState == null) takeBundle(intent)
         backChanged()
@@ -80,7 +82,7 @@ class MainActivity : Activity(), ScreenHost {
 
     override fun onStart() {
         super.onStart()
-        shell.start()
+        if (!isBench) shell.start()
     }
 
     override fun onStop() {

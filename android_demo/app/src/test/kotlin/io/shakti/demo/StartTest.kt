@@ -1,6 +1,9 @@
 package io.shakti.demo
 
+import android.content.Intent
 import android.content.res.Configuration
+import android.view.View
+import android.view.ViewGroup
 import io.shakti.demo.fakes.TestApp
 import io.shakti.demo.fakes.TestGraph
 import io.shakti.demo.settings.Settings
@@ -8,6 +11,7 @@ import io.shakti.demo.settings.Theme
 import io.shakti.demo.ui.shell.NavBar
 import io.shakti.demo.ui.shell.Place
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.Robolectric
@@ -43,6 +47,17 @@ class StartTest {
         val night = activity.resources.configuration.uiMode and Configuration.UI_MODE_NIGHT_MASK
         assertEquals(Configuration.UI_MODE_NIGHT_YES, night)
         assertEquals(0xFF111416.toInt(), activity.getColor(R.color.ground))
+    }
+
+    @Test
+    fun while_the_sdk_measures_there_is_a_note_alone_and_the_screen_stays_on() {
+        val app = RuntimeEnvironment.getApplication() as TestApp
+        val intent = Intent(app, MainActivity::class.java).putExtra("io.shakti.demo.BENCH", true)
+        val activity = Robolectric.buildActivity(MainActivity::class.java, intent).setup().get()
+        val content = activity.findViewById<ViewGroup>(android.R.id.content).getChildAt(0)
+        assertTrue(content.keepScreenOn)
+        assertEquals("Benchmark running", content.textsShown().first())
+        assertEquals(emptyList<View>(), content.shown().filter { it.isClickable }.toList())
     }
 
     private fun selectedPlace(activity: MainActivity): CharSequence? =
