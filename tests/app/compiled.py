@@ -28,7 +28,7 @@ ROBOLECTRIC_SDK = 34  # src/test/resources/robolectric.properties has the same
 class Libraries:
     """What the tests are compiled and run with.
 
-    instrumented: the folder of the Android that Robolectric runs.
+    instrumented: the folder of the Androids that Robolectric runs.
     """
 
     jdk: Jdk
@@ -91,6 +91,7 @@ def _libraries(catalog: Catalog, step: Step) -> Libraries:
         return tuple(store.bring(catalog.bundle(bundle), step))
 
     android, instrumented = bring("framework-test")
+    bring("framework-oldest")  # found beside the other by Robolectric
     cache = app_cache()
     sha256 = str(catalog.bundle("framework")[0].sha256)
     runtimes = cache / "runtimes"

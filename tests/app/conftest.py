@@ -6,6 +6,13 @@ import pytest
 
 from sdk_builder.log import Steps
 from tests.app.jvm import ClassResult, JUnitClass, run_classes
+from tests.app.needs import require_app_tools
+
+
+@pytest.fixture(scope="session", autouse=True)
+def app_tools() -> None:
+    """The compilers and runtimes of the app are there."""
+    require_app_tools()
 
 
 @pytest.fixture(scope="session")

@@ -141,7 +141,7 @@ def test_everything_that_the_code_names_is_there(made, platform):
 
 
 def test_what_the_oldest_android_lacks_is_known_and_guarded(made, tools):
-    (artifact,) = read_catalog(android_demo()).bundle("framework-oldest")
+    artifact = read_catalog(android_demo()).bundle("framework-oldest")[0]
     with Steps.silent().step("Android 8.0") as step:
         (oldest,) = open_store().bring([artifact], step)
     platform = Platform([oldest], tools.jdk.home / "lib" / "ct.sym", "8")
@@ -183,15 +183,9 @@ def test_dex_is_read_by_another_reader(made, tools, tmp_path):
     run_java(
         tools.jdk,
         [
-            *("-cp", class_path(tools.shrinker), "com.android.tools.r8.D8", "--min-api", str(MIN_API)),
-            *(
-                "--lib",
-                tools.framework.classes,
-                "--lib",
-                tools.jdk.home,
-                "--output",
-                tmp_path / "o.zip",
-            ),
+            *("-cp", class_path(tools.shrinker), "com.android.tools.r8.D8"),
+            *("--min-api", str(MIN_API), "--output", tmp_path / "o.zip"),
+            *("--lib", tools.framework.classes, "--lib", tools.jdk.home),
             *sorted(tmp_path.glob("*.dex")),
         ],
         what="reading the dex files",

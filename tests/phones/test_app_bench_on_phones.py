@@ -19,6 +19,7 @@ from sdk_builder.log import Steps
 from tests.app.compiled import compile_tests
 from tests.app.host import app_process
 from tests.app.inputs import properties_for
+from tests.app.needs import require_app_tools
 from tests.phones import bench_runs as runs
 from tests.phones.bench_runs import bench
 from tests.phones.conftest import MakeLab, fresh
@@ -40,6 +41,7 @@ TAMPER = (
 @pytest.fixture(scope="module")
 def bundle() -> Path:
     """SmolLM2, quantized to 4 bits."""
+    require_app_tools()
     asked = f'"{BUNDLE_PROPERTY}"'
     return Path(properties_for([asked], Steps.silent())[BUNDLE_PROPERTY])
 
@@ -47,6 +49,7 @@ def bundle() -> Path:
 @pytest.fixture(scope="module")
 def process() -> list[str]:
     """The command that starts the app's code."""
+    require_app_tools()
     return app_process(compile_tests(Steps.silent()))
 
 

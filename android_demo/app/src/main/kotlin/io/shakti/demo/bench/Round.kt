@@ -6,10 +6,8 @@ import io.shakti.demo.bundle.Bundle
 import io.shakti.demo.engine.GoldenAnswers
 import io.shakti.demo.engine.ProgramLoader
 import io.shakti.demo.engine.goldenAnswers
-import io.shakti.demo.files.toHex
+import io.shakti.demo.files.sha256Of
 import java.io.File
-import java.io.IOException
-import java.security.MessageDigest
 
 /** What a round needs of its surroundings. */
 class RoundTools(
@@ -151,23 +149,10 @@ class Round(
         }
     }
 
-    private fun hash(file: File): String {
-        val digest = MessageDigest.getInstance("SHA-256")
-        val buffer = ByteArray(HASH_BYTES)
-        try {
-            file.inputStream().use { input ->
-                while (true) {
-                    val count = input.read(buffer)
-                    if (count < 0) break
-                    digest.update(buffer, 0, count)
-                    pulse.tick()
-                }
-            }
-        } catch (error: IOException) {
-            val failure = AppFailure(FailureKind.FILE_UNREADABLE, error.toString(), error)
-            throw Stop("bundle_unreadable", failure)
-        }
-        return digest.digest().toHex()
+    private fun hash(file: File): String = try {
+        sha256Of(file) { pulse.tick() }
+    } catch (failure: AppFailure) {
+        throw Stop("bundle_unreadable", failure)
     }
 
     private fun requireMeasurable(bundle: Bundle, loader: ProgramLoader) {
@@ -245,10 +230,6 @@ class Round(
     private fun announce(done: Int) {
         val now = case ?: if (done == 0) plan.cases.first() else plan.cases.last()
         pulse.say(CasesDone(done, plan.cases.size, now.name))
-    }
-
-    private companion object {
-        const val HASH_BYTES = 1 shl 20
     }
 }
 

@@ -1,11 +1,7 @@
 package io.shakti.demo.bundle
 
-import io.shakti.demo.AppFailure
-import io.shakti.demo.FailureKind
-import io.shakti.demo.files.toHex
+import io.shakti.demo.files.sha256Of as hashOf
 import java.io.File
-import java.io.IOException
-import java.security.MessageDigest
 
 /** The person does not want to know any more. */
 internal class CheckCancelled : Exception()
@@ -29,24 +25,12 @@ internal class CheckWork(
 
     /** In lower case. Throws AppFailure (FILE_UNREADABLE). */
     fun sha256Of(file: File): String {
-        val digest = MessageDigest.getInstance("SHA-256")
-        val buffer = ByteArray(BUFFER_BYTES)
-        try {
-            file.inputStream().use { stream ->
-                while (true) {
-                    throwIfCancelled()
-                    val count = stream.read(buffer)
-                    if (count < 0) break
-                    digest.update(buffer, 0, count)
-                    doneBytes += count
-                    report()
-                }
-            }
-        } catch (error: IOException) {
-            val detail = "cannot read ${file.name}: ${error.message}"
-            throw AppFailure(FailureKind.FILE_UNREADABLE, detail, error)
+        throwIfCancelled()
+        return hashOf(file) { count ->
+            doneBytes += count
+            report()
+            throwIfCancelled()
         }
-        return digest.digest().toHex()
     }
 
     /** To be called before each call of the program. */
@@ -72,8 +56,6 @@ internal class CheckWork(
         if (total <= 0) 1.0 else (done.toDouble() / total).coerceAtMost(1.0)
 
     private companion object {
-        const val BUFFER_BYTES = 1 shl 20
-
         /** About the share of the time that goes into hashing, on phones and 4-bit bundles. */
         const val HASHING = 0.3
     }

@@ -55,12 +55,12 @@ fun TextView.style(role: TextRole) {
     setTextSize(TypedValue.COMPLEX_UNIT_SP, role.sizeSp)
     typeface = role.typeface
     includeFontPadding = false
-    setLines(context.sp(role.lineSp).toInt())
+    spaceLines(context.sp(role.lineSp).toInt())
     textDirection = View.TEXT_DIRECTION_FIRST_STRONG
     textAlignment = View.TEXT_ALIGNMENT_VIEW_START
 }
 
-private fun TextView.setLines(heightPx: Int) {
+private fun TextView.spaceLines(heightPx: Int) {
     if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.P) lineHeight = heightPx
     else setLineSpacing((heightPx - paint.getFontMetricsInt(null)).toFloat(), 1f)
 }
