@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -79,10 +78,18 @@ def find_classes(sources: Path = SOURCES) -> list[JUnitClass]:
     return sorted(found, key=lambda one: one.name)
 
 
-def run_classes(classes: Sequence[JUnitClass], steps: Steps) -> dict[str, ClassResult]:
-    """Compile what has changed and run the classes, in at most two JVMs. Raises ShaktiError."""
+def run_classes(
+    classes: Sequence[JUnitClass], steps: Steps, *, update_screenshots: bool = False
+) -> dict[str, ClassResult]:
+    """Compile what has changed and run the classes, in at most two JVMs.
+
+    update_screenshots: what is drawn replaces the stored images instead of being compared.
+    Raises ShaktiError.
+    """
     compiled = compile_tests(steps)
     properties = properties_for(_texts(classes), steps)
+    if update_screenshots:
+        properties["shakti.screenshots.update"] = "true"
     results: dict[str, ClassResult] = {}
     for on_runtime in (False, True):
         names = [one.name for one in classes if one.on_runtime == on_runtime]
@@ -140,7 +147,6 @@ def _run(argv: Sequence[str], folder: Path) -> tuple[str, int | None]:
         process = subprocess.Popen(
             argv,
             cwd=folder,
-            env={**os.environ, "BIONIC_LOGLEVEL": "5"},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -212,6 +218,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.app.jvm", description=__doc__)
     parser.add_argument("patterns", nargs="*", metavar="PATTERN")
     parser.add_argument("-v", "--verbose", action="store_true", help="show compiler warnings")
+    parser.add_argument(
+        "--update-screenshots", action="store_true", help="store what is drawn in docs/app"
+    )
     parser.add_argument("--list", action="store_true", help="only name the classes")
     options = parser.parse_args(arguments)
     patterns = options.patterns or [""]
@@ -220,7 +229,8 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write("".join(f"{one.name}\n" for one in classes) or "no such class\n")
         return 0 if classes else 2
     try:
-        results = run_classes(classes, Steps(verbosity=int(options.verbose)))
+        steps = Steps(verbosity=int(options.verbose))
+        results = run_classes(classes, steps, update_screenshots=options.update_screenshots)
     except ShaktiError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
