@@ -48,16 +48,19 @@ class StatusLine(context: Context) : LinearLayout(context) {
 /** Such as "38 tokens/s · first word after 0.4 s · 412 MB"; null while nothing is known. */
 fun Context.statsWords(facts: ChatFacts): String? {
     val stats = facts.stats
-    val tenths = NumberFormat.getNumberInstance().apply {
-        maximumFractionDigits = 1
-        minimumFractionDigits = 1
-    }
+    val wait = stats?.ttftMs?.let { digits(if (it < SHORT_WAIT_MS) 2 else 1).format(it / MS_PER_S) }
     val parts = listOfNotNull(
-        stats?.decodeTokensPerS?.let { getString(R.string.tokens_per_s, tenths.format(it)) },
-        stats?.ttftMs?.let { getString(R.string.first_word, tenths.format(it / MS_PER_S)) },
+        stats?.decodeTokensPerS?.let { getString(R.string.tokens_per_s, digits(1).format(it)) },
+        wait?.let { getString(R.string.first_word, it) },
         facts.memoryBytes?.let { Formatter.formatShortFileSize(this, it) },
     )
     return parts.joinToString(" · ").ifEmpty { null }
 }
 
+private fun digits(count: Int) = NumberFormat.getNumberInstance().apply {
+    maximumFractionDigits = count
+    minimumFractionDigits = count
+}
+
 private const val MS_PER_S = 1000.0
+private const val SHORT_WAIT_MS = 95
