@@ -26,7 +26,7 @@ class ChatAppTest : AppTestBase() {
         ask("count to three")
         untilShown("one two three")
         assertEquals("tiny-1m-q4 · on this phone", screen.textsShown()[1])
-        assertTrue(screen.textsShown().any { it.startsWith("50.0 tokens/s · 0.1 s to first word") })
+        assertTrue(screen.textsShown().any { it.startsWith("50.0 tokens/s · 0.06 s to first word") })
     }
 
     @Test
