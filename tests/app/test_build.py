@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -26,6 +27,8 @@ from sdk_builder.errors import CompileError, KeystoreError
 from sdk_builder.log import Steps
 from sdk_builder.process import run
 from tests.app.references import Platform, dex_files, unresolved
+from tests.debian_packages import PackagesMissingError, unpacked
+from tests.debian_packages import run as run_debian
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -194,6 +197,36 @@ def test_dex_is_read_by_another_reader(made, tools, tmp_path):
     (again,) = dex_files(_entries(tmp_path / "o.zip"))
     (file,) = dex_files(made.contents)
     assert {one.name for one in again.class_defs} == {one.name for one in file.class_defs}
+
+
+def test_dex_passes_androids_own_verifier(made, tmp_path):
+    """dexdump opens a file as Android does: structure, indices and checksum are verified."""
+    program, environment = dexdump()
+    for name, data in made.contents.items():
+        if name.endswith(".dex"):
+            (tmp_path / name).write_bytes(data)
+            damaged = bytearray(data)
+            damaged[len(data) // 2] ^= 1
+            (tmp_path / "damaged.dex").write_bytes(damaged)
+            said = run_debian([program, "-c", str(tmp_path / name)], environment=environment)
+            assert "Checksum verified" in said
+            with pytest.raises(PackagesMissingError, match="[Cc]hecksum"):
+                run_debian([program, str(tmp_path / "damaged.dex")], environment=environment)
+
+
+def dexdump() -> tuple[str, dict[str, str]]:
+    """Android's dexdump, and the environment that it needs."""
+    if found := shutil.which("dexdump"):
+        return found, {}
+    try:
+        tree = unpacked(("dexdump",), "usr/bin/dexdump")
+    except PackagesMissingError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"dexdump is required here: {error}")
+        pytest.skip(f"no dexdump: {error}")
+    libraries = [*tree.glob("usr/lib/*-linux-gnu*"), *tree.glob("usr/lib/*-linux-gnu*/android")]
+    path = os.pathsep.join(str(library) for library in libraries)
+    return str(tree / "usr/bin/dexdump"), {"LD_LIBRARY_PATH": path}
 
 
 def test_lines_of_a_stack_trace_are_those_of_the_source(made):

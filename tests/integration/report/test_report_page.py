@@ -10,7 +10,8 @@ import pytest
 
 from sdk_builder.benchmark.records import Failure, Run, Sample, decode_line
 from sdk_builder.report.write import write_report
-from tests.integration.report.chromium import ChromiumMissing, find_chromium, required
+from tests.debian_packages import PackagesMissingError
+from tests.integration.report.chromium import find_chromium, required
 from tests.integration.report.devtools import launch
 from tests.unit.report.results import (
     DECODE,
@@ -51,7 +52,7 @@ TEXTS = """
 def browser(tmp_path_factory):
     try:
         chromium = find_chromium()
-    except ChromiumMissing as error:
+    except PackagesMissingError as error:
         if required():
             pytest.fail(f"Chromium is required here: {error}")
         pytest.skip(f"no Chromium: {error}")
