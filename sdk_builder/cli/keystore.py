@@ -17,12 +17,15 @@ KEY_VARIABLE = "SHAKTI_KEY_PASSWORD"
 def keystore_options(path: Path | None, alias: str | None) -> KeystoreOptions | None:
     """The key to sign with; None: the debug key. Asks for passwords that the environment lacks.
 
-    Raises UsageError for an alias without a keystore, or where nobody can be asked.
+    Raises UsageError for an alias without a keystore, a keystore that is not there, or where
+    nobody can be asked.
     """
     if path is None:
         if alias is not None:
             raise UsageError("--key-alias needs --keystore.")
         return None
+    if not path.is_file():  # before anybody is asked for its password
+        raise UsageError(f"There is no keystore {path}.", "docs/demo.md has the command for one.")
     store = os.environ.get(STORE_VARIABLE)
     key = os.environ.get(KEY_VARIABLE)
     if store is None:

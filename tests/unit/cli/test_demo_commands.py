@@ -143,6 +143,13 @@ def test_a_build_that_fails_ends_with_its_error(shakti: Shakti):
 SIGNED = ("demo", "build", "--keystore", "my.jks", "--key-alias", "me")
 
 
+@pytest.fixture
+def my_jks(elsewhere: None) -> None:
+    """A file for the name in `SIGNED`."""
+    Path("my.jks").touch()
+
+
+@pytest.mark.usefixtures("my_jks")
 def test_passwords_come_from_the_environment(shakti: Shakti, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SHAKTI_KEYSTORE_PASSWORD", "one")
     library = FakeLibrary()
@@ -154,6 +161,7 @@ def test_passwords_come_from_the_environment(shakti: Shakti, monkeypatch: pytest
     assert built(library).keystore == KeystoreOptions(Path("my.jks"), "me", "one", "two")
 
 
+@pytest.mark.usefixtures("my_jks")
 @pytest.mark.parametrize(("typed", "key"), [("s3cret\n\n", None), ("s3cret\ntwo\n", "two")])
 def test_passwords_that_are_not_there_are_asked_for_and_never_shown(shakti: Shakti, typed, key):
     library = FakeLibrary()
@@ -164,6 +172,14 @@ def test_passwords_that_are_not_there_are_asked_for_and_never_shown(shakti: Shak
     assert "s3cret" not in repr(built(library))
 
 
+def test_a_keystore_that_is_not_there_is_told_before_its_password_is_asked_for(shakti: Shakti):
+    outcome = shakti(*SIGNED, stdin="s3cret\n\n")
+    assert outcome.code == 2
+    assert "no keystore my.jks" in outcome.stderr
+    assert "Password" not in outcome.stderr
+
+
+@pytest.mark.usefixtures("my_jks")
 def test_a_password_that_nobody_can_type_is_a_usage_error(shakti: Shakti):
     outcome = shakti(*SIGNED, stdin="")
     assert outcome.code == 2
@@ -174,6 +190,7 @@ def test_an_alias_needs_a_keystore_but_not_the_other_way_round(
     shakti: Shakti, monkeypatch: pytest.MonkeyPatch
 ):
     assert shakti("demo", "build", "--key-alias", "a").code == 2
+    Path("a").touch()
     monkeypatch.setenv("SHAKTI_KEYSTORE_PASSWORD", "one")
     library = FakeLibrary()
     assert shakti("demo", "build", "--keystore", "a", library=library).code == 0
