@@ -105,7 +105,7 @@ def test_build_prints_steps_size_by_part_signer_permissions_and_limits(shakti: S
         "native libraries  9.0 MB  90.0%",
         f"signed by    {sha256(OURS)[:16]}",
         "permissions  none that reach the network\n",
-        "Android 9 (API 28) or newer",
+        "Android 8.0 (API 26) or newer",
         "v2, v3",
         "community: ExecuTorch of others 0.5.15",
         "limit        4 KiB pages",
