@@ -10,6 +10,7 @@ import io.shakti.demo.engine.ChatOptions
 import io.shakti.demo.engine.LlmSession
 import io.shakti.demo.engine.Turn
 import java.io.File
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.withContext
 
 /** The model that the settings name, opened when it is first needed and kept open for the next. */
@@ -39,7 +40,7 @@ internal class ChatModel(private val graph: AppGraph) {
         val now = opened
         if (now == null || now.folder != bundle.folder || now.threads != threads) {
             close()
-            val session = withContext(graph.engineThread) { graph.engine.open(bundle, threads) }
+            val session = onEngine { graph.engine.open(bundle, threads) }
             opened = Opened(session, bundle.folder, threads)
         }
         val session = checkNotNull(opened).session
@@ -53,9 +54,18 @@ internal class ChatModel(private val graph: AppGraph) {
 
     /** Throws AppFailure. */
     suspend fun answer(turns: List<Turn>, options: ChatOptions, listener: AnswerListener): Answer =
-        withContext(graph.engineThread) {
-            checkNotNull(opened).session.answer(turns, options, listener)
+        onEngine { checkNotNull(opened).session.answer(turns, options, listener) }
+
+    /** What nobody foresaw is told as a failure of the runtime, and does not end the app. */
+    private suspend fun <T> onEngine(work: () -> T): T = withContext(graph.engineThread) {
+        try {
+            work()
+        } catch (cancelled: CancellationException) {
+            throw cancelled
+        } catch (error: RuntimeException) {
+            throw AppFailure(FailureKind.RUNTIME_FAILED, error.toString(), error)
         }
+    }
 
     /** From any thread. */
     fun stop() {

@@ -172,6 +172,20 @@ class ChatSessionTest {
     }
 
     @Test
+    fun what_nobody_foresaw_in_the_engine_is_a_failure_of_the_runtime() = runTest {
+        val bed = ChatBed(this)
+        bed.engine.beforeStep = { error("a bug") }
+        bed.ask("a")
+        val failure = (bed.state as ChatState.Failed).failure
+        assertEquals(FailureKind.RUNTIME_FAILED, failure.kind)
+        assertEquals("java.lang.IllegalStateException: a bug", failure.message)
+        bed.engine.beforeStep = {}
+        bed.session.retry()
+        runCurrent()
+        assertEquals(listOf("a", "You said: a"), bed.said)
+    }
+
+    @Test
     fun finish_of_the_engine_is_the_ending() = runTest {
         val expected = mapOf(
             Finish.END to Ending.WHOLE,
