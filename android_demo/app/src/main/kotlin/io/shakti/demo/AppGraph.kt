@@ -8,7 +8,9 @@ import io.shakti.demo.engine.LlmEngine
 import io.shakti.demo.settings.SettingsStore
 import kotlinx.coroutines.CoroutineDispatcher
 
-/** Everything that the screens need from elsewhere: made once by the application, faked by tests. */
+/**
+ * Everything that the screens need from elsewhere: made once by the application, faked by tests.
+ */
 interface AppGraph {
     val engine: LlmEngine
     val bundles: BundleStore

@@ -122,7 +122,9 @@ class MainActivity : Activity(), ScreenHost {
         shell.screenAt(place).onResult(data.takeIf { resultCode == RESULT_OK })
     }
 
-    /** Takes the back gesture only while there is a step to go back, so that leaving is predicted. */
+    /**
+     * Takes the back gesture only while there is a step to go back, so that leaving is predicted.
+     */
     override fun backChanged() {
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.TIRAMISU) return
         val own = backCallback as OnBackInvokedCallback?

@@ -14,7 +14,9 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 
-/** The app with the parts that it has on a phone; only its programs would need Android's library. */
+/**
+ * The app with the parts that it has on a phone; only its programs would need Android's library.
+ */
 @RunWith(RobolectricTestRunner::class)
 @Config(application = ShaktiApp::class)
 class RealPartsTest {

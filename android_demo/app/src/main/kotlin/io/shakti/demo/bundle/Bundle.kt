@@ -8,7 +8,10 @@ data class Bundle(val folder: File, val manifest: Manifest) {
     val tokenizerFile: File get() = File(folder, manifest.tokenizer.file)
 }
 
-/** The fields of manifest.json that the app uses; see sdk_builder/bundle/manifest.py for their meaning. */
+/**
+ * The fields of manifest.json that the app uses; see sdk_builder/bundle/manifest.py for their
+ * meaning.
+ */
 data class Manifest(
     val schemaVersion: String,
     val name: String,
@@ -41,7 +44,10 @@ data class ModelSource(val kind: String, val name: String, val weightFormat: Str
 
 enum class SystemPlace { TURN, FIRST_USER, NONE }
 
-/** The fixed texts around the messages of a chat; sdk_builder/bundle/turns.py says how they are joined. */
+/**
+ * The fixed texts around the messages of a chat; sdk_builder/bundle/turns.py says how they are
+ * joined.
+ */
 data class ChatTurns(
     val begin: String,
     val systemPlace: SystemPlace,

@@ -27,7 +27,10 @@ interface BundleStore {
         cancelled: () -> Boolean,
     ): StoredBundle?
 
-    /** Deletes an imported bundle. Throws AppFailure (FILE_UNREADABLE), also for one that is not ours. */
+    /**
+     * Deletes an imported bundle. Throws AppFailure (FILE_UNREADABLE), also for one that is not
+     * ours.
+     */
     fun delete(bundle: StoredBundle)
 
     /** The bundle in [folder], wherever it is. */
@@ -53,7 +56,9 @@ sealed interface StoredBundle {
     ) : StoredBundle
 }
 
-/** Checks a bundle thoroughly: form, sizes, hashes, operators, tokenizer, golden tokens. Blocking. */
+/**
+ * Checks a bundle thoroughly: form, sizes, hashes, operators, tokenizer, golden tokens. Blocking.
+ */
 interface BundleChecker {
     /** [progress] gets the share done, 0 to 1. Null when [cancelled] became true. */
     fun check(

@@ -10,7 +10,9 @@ import android.graphics.drawable.Icon
 import io.shakti.demo.MainActivity
 import io.shakti.demo.R
 
-/** What the notification says about an answer; never a word of the chat, which others could read. */
+/**
+ * What the notification says about an answer; never a word of the chat, which others could read.
+ */
 class AnswerNotifications(private val context: Context) {
     init {
         val name = context.getString(R.string.channel_answers)

@@ -2,7 +2,9 @@ package io.shakti.demo.chat
 
 import io.shakti.demo.engine.Turn
 
-/** Chats kept on the device. Blocking: call it on a worker thread. Throws AppFailure (STORAGE_FULL). */
+/**
+ * Chats kept on the device. Blocking: call it on a worker thread. Throws AppFailure (STORAGE_FULL).
+ */
 interface ChatHistory {
     /** Newest first; what cannot be read is left out. */
     fun list(): List<ChatSummary>
@@ -16,7 +18,9 @@ interface ChatHistory {
 
 data class ChatSummary(val id: String, val title: String, val changedAtMs: Long)
 
-/** [turns] alternate, the user's first; a last answer that was cut short is there as far as it came. */
+/**
+ * [turns] alternate, the user's first; a last answer that was cut short is there as far as it came.
+ */
 data class StoredChat(
     val id: String,
     val changedAtMs: Long,

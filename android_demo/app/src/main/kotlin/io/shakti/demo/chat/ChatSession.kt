@@ -47,7 +47,9 @@ class ChatSession(
 
     private val model = ChatModel(graph)
 
-    /** Held by whatever changes the conversation, so that one change ends before the next begins. */
+    /**
+     * Held by whatever changes the conversation, so that one change ends before the next begins.
+     */
     private val changing = Mutex()
     private var running: Running? = null
 

@@ -20,7 +20,9 @@ data class ChatScreenState(
     val chat: ChatState,
     val draft: Draft = Draft(),
     val history: History = History(),
-    /** Who has the engine, so that no question can be asked now; null for the chat itself or nobody. */
+    /**
+     * Who has the engine, so that no question can be asked now; null for the chat itself or nobody.
+     */
     val otherUser: EngineUser? = null,
     /** A long answer is under way, and Android would not let the app tell when it is there. */
     val offersNotifications: Boolean = false,
@@ -28,7 +30,10 @@ data class ChatScreenState(
     val canAsk: Boolean get() = chat.canAsk && otherUser == null
 }
 
-/** What is typed but not asked; [replaces] is the index of the question that it will take the place of. */
+/**
+ * What is typed but not asked; [replaces] is the index of the question that it will take the place
+ * of.
+ */
 data class Draft(val text: String = "", val replaces: Int? = null) {
     val canSend: Boolean get() = text.isNotBlank()
 }
@@ -97,7 +102,9 @@ class ChatViewModel(
         }
     }
 
-    /** After an answer has taken [LONG_MS] notifications are offered, until its end or a decision. */
+    /**
+     * After an answer has taken [LONG_MS] notifications are offered, until its end or a decision.
+     */
     private suspend fun offer() = session.answering.collectLatest { isAnswering ->
         offers.value = false
         if (!isAnswering) return@collectLatest

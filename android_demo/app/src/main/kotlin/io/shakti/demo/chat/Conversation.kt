@@ -78,7 +78,9 @@ data class Conversation(
         StoredChat(id, nowMs, bundleName, turns, cutShort = ending == Ending.CUT_SHORT)
 
     companion object {
-        /** A question that was saved while its answer was awaited gets the answer that never came. */
+        /**
+         * A question that was saved while its answer was awaited gets the answer that never came.
+         */
         fun of(chat: StoredChat): Conversation {
             val ending = if (chat.cutShort) Ending.CUT_SHORT else Ending.WHOLE
             val conversation = Conversation(chat.id, chat.turns, ending)

@@ -57,7 +57,9 @@ internal class PromptBuilder(private val manifest: Manifest, private val tokeniz
         return chosen
     }
 
-    /** The prompt without the fewest of [turns], at least an exchange, that has [most] ids or less. */
+    /**
+     * The prompt without the fewest of [turns], at least an exchange, that has [most] ids or less.
+     */
     private fun shortened(turns: Int, most: Int, prompt: (Int) -> Prompt): Prompt? {
         var best: Prompt? = null
         var low = 1

@@ -6,7 +6,10 @@ import kotlinx.coroutines.flow.StateFlow
 
 enum class Theme { SYSTEM, LIGHT, DARK }
 
-/** What the person chose; null leaves a value to the bundle. [contextTokens] bounds the KV cache's use. */
+/**
+ * What the person chose; null leaves a value to the bundle. [contextTokens] bounds the KV cache's
+ * use.
+ */
 data class Settings(
     val systemPrompt: String? = null,
     val temperature: Float? = null,

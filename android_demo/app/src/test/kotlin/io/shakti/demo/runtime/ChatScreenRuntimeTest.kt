@@ -29,7 +29,8 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 
 /**
- * The chat screen as a person uses it, with nothing faked: SmolLM2's q4 bundle, the app's engine and
+ * The chat screen as a person uses it, with nothing faked: SmolLM2's q4 bundle, the app's engine
+ * and
  * Android's own ExecuTorch library. The picture of it, whose figures differ from run to run, is
  * written for people to look at and compared with nothing.
  */
@@ -79,7 +80,8 @@ class ChatScreenRuntimeTest {
         do {
             val chat = app.chat.state.value
             val isOver = !chat.isBusy && chat.facts.conversation.turns.size == 2 * number
-            // The view draws what has come every so often, by Android's clock, which stands still here.
+            // The view draws what has come every so often, by Android's clock, which stands still
+            // here.
             shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(FRAME_MS))
             val text = answerShown(activity, number)
             if (text != texts.lastOrNull() && !text.isNullOrEmpty()) texts += text

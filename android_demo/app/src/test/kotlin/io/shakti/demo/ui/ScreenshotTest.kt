@@ -20,7 +20,9 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 
-/** On what a screen is drawn; with no more pixels than needed, so that the stored images stay small. */
+/**
+ * On what a screen is drawn; with no more pixels than needed, so that the stored images stay small.
+ */
 enum class Look(val qualifiers: String, val fontScale: Float = 1f) {
     LIGHT("w411dp-h891dp-port-notnight-hdpi"),
     DARK("w411dp-h891dp-port-night-mdpi"),
@@ -104,7 +106,9 @@ abstract class ScreenshotTest {
     )
 }
 
-/** How two images of one size differ: [mean] of all channels (0 to 255), [share] of changed pixels. */
+/**
+ * How two images of one size differ: [mean] of all channels (0 to 255), [share] of changed pixels.
+ */
 data class Difference(val mean: Double, val share: Double) {
     val isSmall: Boolean get() = mean <= MOST_MEAN && share <= MOST_DIFFERING
 }

@@ -37,7 +37,10 @@ interface ChatActions {
     fun notify(allow: Boolean)
 }
 
-/** What of [ChatActions] the view model does by itself; [goOnWords] is asked for the rest of an answer. */
+/**
+ * What of [ChatActions] the view model does by itself; [goOnWords] is asked for the rest of an
+ * answer.
+ */
 abstract class ModelActions(private val model: ChatViewModel, private val goOnWords: String) :
     ChatActions {
     override fun type(text: String) = model.type(text)

@@ -101,7 +101,9 @@ class MarkdownText(context: Context) {
     }
 }
 
-/** The ground behind a block of code, as wide as the text may be, with round corners at both ends. */
+/**
+ * The ground behind a block of code, as wide as the text may be, with round corners at both ends.
+ */
 private class CodeGround(
     private val colour: Int,
     private val padding: Int,

@@ -5,7 +5,9 @@ import android.view.View
 import android.view.accessibility.AccessibilityNodeInfo
 import android.view.accessibility.AccessibilityNodeInfo.AccessibilityAction
 
-/** Tells TalkBack in what state a view is. Before Android 11 only its name and own value are told. */
+/**
+ * Tells TalkBack in what state a view is. Before Android 11 only its name and own value are told.
+ */
 fun View.describeState(words: CharSequence?) {
     if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) stateDescription = words
 }

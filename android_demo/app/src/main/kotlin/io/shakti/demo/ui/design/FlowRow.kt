@@ -6,7 +6,10 @@ import android.view.ViewGroup
 import io.shakti.demo.R
 import kotlin.math.max
 
-/** Puts its children side by side, and in a next line those that do not fit: large text, narrow phone. */
+/**
+ * Puts its children side by side, and in a next line those that do not fit: large text, narrow
+ * phone.
+ */
 class FlowRow(context: Context) : ViewGroup(context) {
     private val gap = dimen(R.dimen.space_s)
 

@@ -26,7 +26,9 @@ fun Context.row(build: LinearLayout.() -> Unit = {}): LinearLayout =
         build()
     }
 
-/** Adds [view]; sizes in pixels or [MATCH] / [WRAP], [above] and [start] are dimension resources. */
+/**
+ * Adds [view]; sizes in pixels or [MATCH] / [WRAP], [above] and [start] are dimension resources.
+ */
 fun <V : View> LinearLayout.add(
     view: V,
     width: Int = if (orientation == LinearLayout.VERTICAL) MATCH else WRAP,

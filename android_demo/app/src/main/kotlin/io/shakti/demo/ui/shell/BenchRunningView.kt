@@ -8,7 +8,9 @@ import io.shakti.demo.ui.design.EmptyState
 import io.shakti.demo.ui.design.MATCH
 import io.shakti.demo.ui.design.WRAP
 
-/** What is in sight while the SDK's instrumentation measures. It draws once and then nothing more. */
+/**
+ * What is in sight while the SDK's instrumentation measures. It draws once and then nothing more.
+ */
 class BenchRunningView(context: Context) : FrameLayout(context) {
     init {
         keepScreenOn = true

@@ -36,7 +36,9 @@ class NavBar(context: Context, private val atSide: Boolean, private val onPlace:
 
     fun select(place: Place) = items.forEach { (at, item) -> item.select(at == place) }
 
-    /** Words only if all of them fit: with large text the icons stand alone, and TalkBack reads on. */
+    /**
+     * Words only if all of them fit: with large text the icons stand alone, and TalkBack reads on.
+     */
     override fun onMeasure(widthMeasureSpec: Int, heightMeasureSpec: Int) {
         val room = MeasureSpec.getSize(widthMeasureSpec) / (if (atSide) 1 else Place.entries.size)
         val paint = TextPaint().apply {

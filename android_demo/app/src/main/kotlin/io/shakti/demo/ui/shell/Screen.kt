@@ -8,7 +8,8 @@ import io.shakti.demo.AppGraph
 import kotlinx.coroutines.CoroutineScope
 
 /**
- * What is shown at a place. It lives as long as its Activity; what has to outlive a rotation is in a
+ * What is shown at a place. It lives as long as its Activity; what has to outlive a rotation is in
+ * a
  * view model from [ScreenHost.retained], what has to outlive the process is in [save].
  */
 interface Screen {
