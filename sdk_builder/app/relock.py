@@ -117,7 +117,7 @@ def _pom(roots: list[Coordinate], excluded: tuple[str, ...]) -> str:
         for root in roots
     )
     return (
-        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<project><modelVersion>4.0.0</modelVersion>"
         "<groupId>shakti</groupId><artifactId>lock</artifactId><version>1</version>"
         f"<packaging>pom</packaging><dependencies>{dependencies}</dependencies></project>"
     )

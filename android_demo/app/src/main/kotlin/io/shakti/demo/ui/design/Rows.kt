@@ -5,6 +5,7 @@ import android.content.res.ColorStateList
 import android.view.Gravity
 import android.view.View
 import android.view.accessibility.AccessibilityNodeInfo
+import android.widget.CompoundButton
 import android.widget.ImageView
 import android.widget.LinearLayout
 import android.widget.RadioButton
@@ -65,10 +66,43 @@ open class ListRow(
     }
 }
 
+/** A line that stands for the [mark] at its end: it alone is tapped, and told to TalkBack. */
+abstract class MarkRow(
+    context: Context,
+    title: CharSequence,
+    subtitle: CharSequence?,
+    private val mark: CompoundButton,
+) : ListRow(context, title, subtitle) {
+    init {
+        mark.isClickable = false
+        mark.isFocusable = false
+        mark.importantForAccessibility = View.IMPORTANT_FOR_ACCESSIBILITY_NO
+        trailing(mark)
+        isFocusable = true
+        background = context.touchable(null, R.dimen.corner_s)
+        setOnClickListener { onTap() }
+    }
+
+    protected abstract fun onTap()
+
+    @Suppress("DEPRECATION") // isChecked: what replaces it came with Android 16
+    override fun onInitializeAccessibilityNodeInfo(info: AccessibilityNodeInfo) {
+        super.onInitializeAccessibilityNodeInfo(info)
+        info.className = mark.javaClass.name
+        info.isCheckable = true
+        info.isChecked = mark.isChecked
+    }
+}
+
 /** Something that is on or off; the whole line is the switch. */
-class SwitchRow(context: Context, title: CharSequence, subtitle: CharSequence? = null) :
-    ListRow(context, title, subtitle) {
-    private val switch = Switch(context)
+class SwitchRow private constructor(
+    context: Context,
+    title: CharSequence,
+    subtitle: CharSequence?,
+    private val switch: Switch,
+) : MarkRow(context, title, subtitle, switch) {
+    constructor(context: Context, title: CharSequence, subtitle: CharSequence? = null) :
+        this(context, title, subtitle, Switch(context))
 
     /** Called when the person changes it. */
     var onChange: (Boolean) -> Unit = {}
@@ -79,31 +113,17 @@ class SwitchRow(context: Context, title: CharSequence, subtitle: CharSequence? =
             switch.isChecked = value
         }
 
-    init {
-        switch.isClickable = false
-        switch.isFocusable = false
-        switch.importantForAccessibility = View.IMPORTANT_FOR_ACCESSIBILITY_NO
-        trailing(switch)
-        isFocusable = true
-        background = context.touchable(null, R.dimen.corner_s)
-        setOnClickListener {
-            isOn = !isOn
-            onChange(isOn)
-        }
-    }
-
-    @Suppress("DEPRECATION") // isChecked: what replaces it came with Android 16
-    override fun onInitializeAccessibilityNodeInfo(info: AccessibilityNodeInfo) {
-        super.onInitializeAccessibilityNodeInfo(info)
-        info.className = Switch::class.java.name
-        info.isCheckable = true
-        info.isChecked = isOn
+    override fun onTap() {
+        isOn = !isOn
+        onChange(isOn)
     }
 }
 
 /** One of several; each line is a choice. */
 class ChoiceRows(context: Context, choices: List<CharSequence>) : LinearLayout(context) {
-    private val rows = choices.mapIndexed { index, words -> Choice(context, words, index) }
+    private val rows = choices.mapIndexed { index, words ->
+        Choice(words, index, RadioButton(context))
+    }
 
     /** Called with the index of what the person chose. */
     var onChoose: (Int) -> Unit = {}
@@ -119,29 +139,11 @@ class ChoiceRows(context: Context, choices: List<CharSequence>) : LinearLayout(c
         rows.forEach { add(it) }
     }
 
-    private inner class Choice(context: Context, words: CharSequence, index: Int) :
-        ListRow(context, words) {
-        val radio = RadioButton(context)
-
-        init {
-            radio.isClickable = false
-            radio.isFocusable = false
-            radio.importantForAccessibility = View.IMPORTANT_FOR_ACCESSIBILITY_NO
-            trailing(radio)
-            isFocusable = true
-            background = context.touchable(null, R.dimen.corner_s)
-            setOnClickListener {
-                chosen = index
-                onChoose(index)
-            }
-        }
-
-        @Suppress("DEPRECATION") // isChecked: what replaces it came with Android 16
-        override fun onInitializeAccessibilityNodeInfo(info: AccessibilityNodeInfo) {
-            super.onInitializeAccessibilityNodeInfo(info)
-            info.className = RadioButton::class.java.name
-            info.isCheckable = true
-            info.isChecked = radio.isChecked
+    private inner class Choice(words: CharSequence, private val index: Int, val radio: RadioButton) :
+        MarkRow(context, words, null, radio) {
+        override fun onTap() {
+            chosen = index
+            onChoose(index)
         }
     }
 }
