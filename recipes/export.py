@@ -22,7 +22,7 @@ def export(request: ExportRequest, steps: Steps) -> None:
     scheme = stages.check_request(request)
     with BundleWriter(request.output, request.force) as writer:
         checkpoint = stages.open_model(request, steps)
-        plan = stages.make_plan(scheme, checkpoint)
+        plan = stages.make_plan(request, scheme, checkpoint)
         tokenizer, chat = stages.prepare_text(checkpoint, steps)
         path = writer.path(PROGRAM_FILE)
         program = stages.lower_program(request, checkpoint, plan, tokenizer, path, steps)

@@ -14,6 +14,7 @@ from sdk_builder.cli.arguments import PATH, complete_model
 from sdk_builder.cli.invocation import Invocation, command_options
 from sdk_builder.cli.output import human_bytes, table
 from sdk_builder.cli.requests import DEVICES, ExportOptions
+from sdk_builder.quantization.options import EMBEDDINGS, GROUP_SIZES, KV_FORMATS, METHODS
 from sdk_builder.quantization.schemes import SCHEMES
 
 DEFAULT_CONTEXT = 4096
@@ -58,6 +59,41 @@ DEFAULT_CONTEXT = 4096
     help="Make untrained weights for a preset; such a bundle is marked as untrained.",
 )
 @click.option("--tokenizer", type=PATH, help="A tokenizer.json, or a folder with one.")
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="auto",
+    show_default=True,
+    help="How the quantized values are found.",
+)
+@click.option(
+    "--calibration",
+    type=PATH,
+    help="A UTF-8 text file to look at the model's activations with.",
+)
+@click.option(
+    "--group-size",
+    type=click.Choice([str(size) for size in GROUP_SIZES]),
+    help="Weights that share a 4-bit scale.  [default: the format's choice]",
+)
+@click.option(
+    "--embedding",
+    type=click.Choice(list(EMBEDDINGS)),
+    help="Format of embedding and head.  [default: the format's choice]",
+)
+@click.option(
+    "--bits",
+    type=click.FloatRange(min=4.0, max=8.6),
+    metavar="BITS",
+    help="Most bits per weight, scales included.  [default: the format's promise]",
+)
+@click.option(
+    "--kv",
+    type=click.Choice(KV_FORMATS),
+    default="fp32",
+    show_default=True,
+    help="How the KV cache is stored.",
+)
 @click.option("--zip", "make_zip", is_flag=True, help="Also write the bundle as one .zip file.")
 @click.option("--no-verify", is_flag=True, help="Do not compare the result with the model.")
 @click.option("--force", is_flag=True, help="Replace a bundle that is already there.")
@@ -71,6 +107,7 @@ def export(
     make_zip: bool,
     no_verify: bool,
     quant: str,
+    group_size: str | None,
     **options: Any,
 ) -> None:
     """Turn MODEL into a verified bundle.
@@ -82,6 +119,7 @@ def export(
             model=model,
             output=output or default_output(model, quant),
             quant=quant,
+            group_size=None if group_size is None else int(group_size),
             context_length=context,
             zip=make_zip,
             verify=not no_verify,

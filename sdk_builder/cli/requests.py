@@ -24,6 +24,12 @@ class ExportOptions:
     force: bool
     verify: bool
     zip: bool
+    method: str = "auto"
+    group_size: int | None = None
+    embedding: str | None = None
+    bits: float | None = None
+    kv: str = "fp32"
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,11 @@ def describe(made: Made) -> Manifest:
             "context_length": request.context_length,
             "chunk": request.max_chunk,
             "seed": request.seed,
+            "method": request.method,
+            "group_size": request.group_size,
+            "embedding": request.embedding,
+            "bits": request.bits,
+            "kv": request.kv,
         },
         provenance=Provenance(
             created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -167,7 +172,7 @@ def _quantization(made: Made) -> Quantization:
         weights_bytes=-(-size_bits(made.plan, shapes) // 8),
         linear=LinearFormat(description=made.scheme.summary, group_size=linear.group_size),
         embedding=made.plan[layout.EMBEDDING].name,
-        kv_cache="fp32",
+        kv_cache=made.request.kv,
         method="none" if made.scheme.name == "none" else "rounding",
         tensor_formats=count_formats(made.plan),
     )

@@ -61,7 +61,7 @@ def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResu
     scheme = check_request(request)
     with BundleWriter(request.output, request.force) as writer:
         checkpoint = open_model(request, steps)
-        plan = make_plan(scheme, checkpoint)
+        plan = make_plan(request, scheme, checkpoint)
         tokenizer, chat = prepare_text(checkpoint, steps)
         program = lower_program(
             request, checkpoint, plan, tokenizer, writer.path(PROGRAM_FILE), steps

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdk_builder.bundle.reader import Bundle
+from sdk_builder.quantization.options import QuantOptions
 
 # Largest chunk of prompt tokens a call; chosen by measurement (docs/performance.md).
 DEFAULT_CHUNK = 128
@@ -21,7 +22,9 @@ class ExportRequest:
     "none", "q8", "q5" or "q4"; context_length: positions of the KV cache; chunk: most prompt tokens
     a call; seed: of a preset's untrained weights; tokenizer: to use instead of the checkpoint's;
     force: replace an existing bundle; verify: compare the program with the model; zip: also write
-    one file.
+    one file; method: how quantized values are found, one of `quantization.options.METHODS`;
+    group_size, embedding, bits: see `QuantOptions`; kv: format of the KV cache; calibration: a text
+    file whose activations the method looks at.
     """
 
     model: str
@@ -35,6 +38,17 @@ class ExportRequest:
     force: bool = False
     verify: bool = True
     zip: bool = False
+    method: str = "auto"
+    group_size: int | None = None
+    embedding: str | None = None
+    bits: float | None = None
+    kv: str = "fp32"
+    calibration: Path | None = None
+
+    @property
+    def quant_options(self) -> QuantOptions:
+        """What is changed of the scheme."""
+        return QuantOptions(self.group_size, self.embedding, self.bits)
 
     @property
     def max_chunk(self) -> int:

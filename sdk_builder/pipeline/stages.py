@@ -11,7 +11,8 @@ from sdk_builder.bundle.manifest import GoldenPrompt, Quality
 from sdk_builder.errors import ExportError, TemplateError, UsageError, VerificationError
 from sdk_builder.log import Steps
 from sdk_builder.pipeline.request import LEAST_CONTEXT, ExportRequest
-from sdk_builder.quantization.schemes import Plan, Scheme, find_scheme, plan_formats
+from sdk_builder.quantization.options import EMBEDDINGS, GROUP_SIZES, KV_FORMATS, METHODS
+from sdk_builder.quantization.schemes import Plan, Scheme, adjust, find_scheme, plan_formats
 
 if TYPE_CHECKING:
     from sdk_builder.lowering.lower import LoweredProgram
@@ -35,7 +36,16 @@ def check_request(request: ExportRequest) -> Scheme:
         )
     if request.max_chunk < 1:
         raise UsageError(f"A chunk of {request.chunk} takes no token.", "Use 1 or more.")
-    return find_scheme(request.quant)
+    for what, found, known in (
+        ("method", request.method, METHODS),
+        ("KV cache format", request.kv, KV_FORMATS),
+        ("group size", request.group_size, (None, *GROUP_SIZES)),
+        ("embedding format", request.embedding, (None, *EMBEDDINGS)),
+    ):
+        if found not in known:
+            choices = ", ".join(str(one) for one in known if one is not None)
+            raise UsageError(f"No {what} is called {found!r}.", f"Use one of {choices}.")
+    return adjust(find_scheme(request.quant), request.quant_options)
 
 
 def open_model(request: ExportRequest, steps: Steps) -> Checkpoint:
@@ -62,11 +72,11 @@ def _parameters(checkpoint: Checkpoint) -> int:
     return sum(prod(shape) for shape in parameter_shapes(checkpoint.config).values())
 
 
-def make_plan(scheme: Scheme, checkpoint: Checkpoint) -> Plan:
+def make_plan(request: ExportRequest, scheme: Scheme, checkpoint: Checkpoint) -> Plan:
     """The format of each tensor."""
     from sdk_builder.models.layout import parameter_shapes
 
-    return plan_formats(scheme, parameter_shapes(checkpoint.config))
+    return plan_formats(scheme, parameter_shapes(checkpoint.config), embedding=request.embedding)
 
 
 def prepare_text(checkpoint: Checkpoint, steps: Steps) -> tuple[TokenizerAssets, ChatTurns | None]:

@@ -5,7 +5,7 @@ Every format here runs on kernels that the stock Android runtime has.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 _SCALE_BITS_PER_GROUP = 16  # bf16
@@ -38,6 +38,12 @@ class WeightFormat:
         groups = count // self.group_size
         size = self.bits * count + _SCALE_BITS_PER_GROUP * groups
         return size + (_OFFSET_BITS * groups + _SCALE_BITS_PER_ROW * rows if self.offset else 0)
+
+    def grouped(self, group_size: int) -> WeightFormat:
+        """The same with another group size; formats without groups stay as they are."""
+        if self.group_size in (None, group_size):
+            return self
+        return replace(self, name=f"{self.name} g{group_size}", group_size=group_size)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether a matrix of `shape` can be stored so."""

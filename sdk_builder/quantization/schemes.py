@@ -8,19 +8,21 @@ tensors for as long as the bit budget lasts. The order of sensitivity was measur
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from types import MappingProxyType
 
 from sdk_builder.errors import UsageError
 from sdk_builder.quantization.formats import FLOAT, INT4, INT4_OFFSET, INT8, WeightFormat
+from sdk_builder.quantization.options import EMBEDDINGS, QuantOptions
 
 Shapes = Mapping[str, tuple[int, ...]]
 Plan = Mapping[str, WeightFormat]
 
 # Endings of tensor names, most worth a bit first.
 _OFFSET_ORDER = ("down_proj.weight", "gate_up_proj.weight", "o_proj.weight", "qkv_proj.weight")
-_INT8_ORDER = ("embed_tokens.weight", "lm_head.weight", *_OFFSET_ORDER)
+_TOKEN_TABLES = ("embed_tokens.weight", "lm_head.weight")
+_INT8_ORDER = (*_TOKEN_TABLES, *_OFFSET_ORDER)
 
 
 @dataclass(frozen=True)
@@ -84,18 +86,38 @@ def find_scheme(name: str) -> Scheme:
     return SCHEMES[name]
 
 
-def plan_formats(scheme: Scheme, shapes: Shapes) -> Plan:
+def adjust(scheme: Scheme, options: QuantOptions) -> Scheme:
+    """`scheme` with the user's group size and bit budget, which its guardrail follows."""
+    if options.group_size is not None:
+        size, better = options.group_size, scheme.better
+        scheme = replace(
+            scheme,
+            base=scheme.base.grouped(size),
+            better=None if better is None else better.grouped(size),
+        )
+    if options.bits is not None:
+        scheme = replace(scheme, nominal_bits=options.bits, max_bits_per_weight=options.bits)
+    return scheme
+
+
+def plan_formats(scheme: Scheme, shapes: Shapes, embedding: str | None = None) -> Plan:
     """The format of every tensor in `shapes`; vectors (norms, biases) stay fp32.
 
-    A matrix whose rows do not divide into groups is stored as int8.
+    A matrix whose rows do not divide into groups is stored as int8. embedding: the name of a format
+    for embedding and head, instead of the scheme's choice.
     """
     plan = {name: _base_format(scheme, shape) for name, shape in shapes.items()}
+    if embedding is not None:
+        fixed = EMBEDDINGS[embedding].grouped(scheme.base.group_size or 32)
+        tables = [name for name in shapes if name.endswith(_TOKEN_TABLES)]
+        plan |= {name: fixed if fixed.fits(shapes[name]) else INT8 for name in tables}
     budget = scheme.max_bits_per_weight * sum(prod(shape) for shape in shapes.values())
     spent = sum(plan[name].size_bits(shape) for name, shape in shapes.items())
     for name in _by_sensitivity(scheme, shapes):
         better, shape = scheme.better, shapes[name]
         assert better is not None
-        if plan[name] != scheme.base or not better.fits(shape):
+        given = embedding is not None and name.endswith(_TOKEN_TABLES)
+        if given or plan[name] != scheme.base or not better.fits(shape):
             continue
         extra = better.size_bits(shape) - plan[name].size_bits(shape)
         if spent + extra <= budget:
