@@ -44,6 +44,8 @@ ROOMS: dict[str, set[str]] = {
     "doctor": BASE | {"findings"},
     "pipeline": BASE | {"bundle", "models", "quantization", "lowering", "runtime", "verify"},
 }
+ROOMS["tuning"] = BASE | {"bundle", "models", "quantization", "runtime", "verify"}
+ROOMS["tuning"] |= {"evaluation", "pipeline", "report"}
 ROOMS["cli"] = set(ROOMS)
 ROOMS["__init__"] = set(ROOMS)  # names in sdk_builder itself, loaded when first used
 ROOMS["__main__"] = {"cli"}

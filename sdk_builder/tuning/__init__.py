@@ -1,0 +1,1 @@
+"""Finds the smallest program that is good enough, or the best one that is small enough."""
