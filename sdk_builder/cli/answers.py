@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sdk_builder.bundle.manifest import Manifest
     from sdk_builder.device.facts import DeviceFacts
     from sdk_builder.errors import ShaktiError
+    from sdk_builder.tuning.choice import Row
 
 
 class BundleView(Protocol):
@@ -201,6 +202,37 @@ class Written(Protocol):
 
     @property
     def warnings(self) -> Sequence[str]: ...
+
+
+class Tuned(Protocol):
+    """The outcome of a tuning; `command` and `bundle` are of the recommended candidate."""
+
+    @property
+    def rows(self) -> Sequence[Row]: ...
+
+    @property
+    def recommended(self) -> Row | None: ...
+
+    @property
+    def reference_perplexity(self) -> float | None: ...
+
+    @property
+    def baseline(self) -> str: ...
+
+    @property
+    def stopped(self) -> str: ...
+
+    @property
+    def plots(self) -> Sequence[Path]: ...
+
+    @property
+    def command(self) -> str: ...
+
+    @property
+    def bundle(self) -> Path | None: ...
+
+    @property
+    def trials(self) -> Path: ...
 
 
 class BuiltDemo(Protocol):

@@ -19,6 +19,7 @@ from sdk_builder.cli.answers import (
     DeviceRow,
     Exported,
     Perplexity,
+    Tuned,
     Verified,
     Written,
 )
@@ -31,6 +32,7 @@ from sdk_builder.cli.requests import (
     ExportOptions,
     Limits,
     ReportOptions,
+    TuneOptions,
 )
 from sdk_builder.log import Steps
 
@@ -102,6 +104,14 @@ class InstalledLibrary:
             stride=limits.stride,
             steps=steps,
         )
+
+    def tune(self, options: TuneOptions, steps: Steps) -> Tuned:
+        """Search for the best export within limits."""
+        with steps.step("Loading the exporter"):
+            from sdk_builder.tuning.request import TuneRequest
+            from sdk_builder.tuning.tune import run_tune
+
+        return run_tune(TuneRequest(**vars(options)), steps)
 
     def doctor(self, *, network: bool) -> Sequence[Finding]:
         """Look at this machine."""

@@ -19,6 +19,7 @@ from sdk_builder.cli.answers import (
     DeviceRow,
     Exported,
     Perplexity,
+    Tuned,
     Verified,
     Written,
 )
@@ -30,6 +31,7 @@ from sdk_builder.cli.requests import (
     ExportOptions,
     Limits,
     ReportOptions,
+    TuneOptions,
 )
 from sdk_builder.log import Steps
 
@@ -57,6 +59,8 @@ class Library(Protocol):
     ) -> AbstractContextManager[Conversation]: ...
 
     def perplexity(self, path: Path, text: str, limits: Limits, steps: Steps) -> Perplexity: ...
+
+    def tune(self, options: TuneOptions, steps: Steps) -> Tuned: ...
 
     def doctor(self, *, network: bool) -> Sequence[Finding]: ...
 

@@ -108,6 +108,34 @@ class CompareOptions:
     across: tuple[Literal["devices", "plans", "runtimes"], ...]  # that may differ
 
 
+@dataclass(frozen=True)
+class TuneOptions:
+    """What the user asked of a tuning; the fields of `tuning.request.TuneRequest`."""
+
+    model: str
+    text: Path
+    output: Path
+    max_size_bytes: int | None
+    max_ratio: float | None
+    tokens: int | None
+    quants: tuple[str, ...]
+    methods: tuple[str, ...]
+    group_sizes: tuple[int, ...]
+    embeddings: tuple[str, ...]
+    bits: tuple[float, ...]
+    kvs: tuple[str, ...]
+    quick: bool
+    full: bool
+    keep: str
+    again: bool
+    exhaustive: bool
+    with_speed: bool
+    context_length: int
+    seed: int | None
+    tokenizer: Path | None
+    calibration: Path | None
+
+
 # --- the demo app ---------------------------------------------------------------------------
 
 RUNTIMES = ("official", "community")

@@ -24,6 +24,9 @@ COMMANDS = {
         "sdk_builder.cli.run_cmd", "run", "Chat with a bundle, or complete text, on this machine."
     ),
     "eval": LazyCommand("sdk_builder.cli.eval_cmd", "evaluate", "Measure a bundle's quality."),
+    "tune": LazyCommand(
+        "sdk_builder.cli.tune_cmd", "tune", "Find the smallest export that is good enough."
+    ),
     "devices": LazyCommand("sdk_builder.cli.devices_cmd", "devices", "List the attached phones."),
     "bench": LazyCommand(
         "sdk_builder.cli.bench_cmd", "bench", "Measure a bundle's speed on phones and here."

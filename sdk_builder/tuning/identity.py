@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 _TOOLS = ("executorch", "torch", "torchao")
 # What of this package decides a program's bytes or a trial's figures.
-_CODE = ("models", "quantization", "lowering", "pipeline", "runtime", "evaluation", "tuning")
+_CODE = (
+    *("models", "quantization", "lowering", "pipeline", "runtime", "evaluation", "verify"),
+    *("tuning/measure.py", "tuning/trials.py", "tuning/probe.py"),
+)
 
 
 def read_text(request: TuneRequest) -> str:
@@ -92,7 +95,7 @@ def _own_tools() -> dict[str, str]:
 
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted(path for room in _CODE for path in (root / room).rglob("*.py")):
+    for path in sorted(path for part in _CODE for path in _sources(root / part)):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return {"shakti-sdk": __version__, "code_sha256": digest.hexdigest()}
 
@@ -107,3 +110,7 @@ def _digest_of(path: Path | None) -> str | None:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _sources(path: Path) -> Iterable[Path]:
+    return path.rglob("*.py") if path.is_dir() else (path,)

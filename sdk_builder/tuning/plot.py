@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sdk_builder.report.style import (
     WIDTH_IN,
@@ -20,8 +20,9 @@ from sdk_builder.tuning.choice import Limits, Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
 
-_TOP_IN, _AXES_IN, _FOOT_IN = 0.78, 3.1, 1.0
+_TOP_IN, _AXES_IN, _FOOT_IN = 0.78, 3.1, 0.86
 _ROOM = 0.07  # beside the outermost points, as a share of their spread
 _LABEL_LETTERS = 30
 
@@ -51,7 +52,7 @@ def draw_front(model: str, rows: Sequence[Row], recommended: Row | None, limits:
         )
         for row in points:
             _point(axes, row, ringed=row is recommended)
-        _labels(axes, front)
+        _labels(axes, front, points)
         _limits(axes, limits)
         _legend(figure, points, recommended)
     return figure
@@ -77,7 +78,7 @@ def _around(values: Sequence[float], limit: float | None) -> tuple[float, float]
     spread = (high - low) or abs(high) * 0.1 or 1.0
     if limit is not None and low - spread <= limit <= high + spread:
         low, high = min(low, limit), max(high, limit)
-    return low - _ROOM * spread, high + 2 * _ROOM * spread
+    return low - _ROOM * spread, high + _ROOM * spread
 
 
 def _point(axes: Axes, row: Row, *, ringed: bool) -> None:
@@ -107,33 +108,66 @@ def _point(axes: Axes, row: Row, *, ringed: bool) -> None:
     )
 
 
-def _labels(axes: Axes, front: Sequence[Row]) -> None:
-    """Names of the front's candidates, right above their points; the last's to its left."""
-    middle = sum(axes.get_xlim()) / 2
+def _labels(axes: Axes, front: Sequence[Row], points: Sequence[Row]) -> None:
+    """Names of the front's candidates, each at the corner of its point that hides least."""
+    from matplotlib.patheffects import withStroke
+    from matplotlib.transforms import Bbox
+
+    marks = [axes.transData.transform((_mb(row), row.ratio or 0.0)) for row in points]
+    taken: list[Bbox] = []
     for row in front:
-        right = _mb(row) <= middle
-        axes.annotate(
+        label = axes.annotate(
             short(row.planned.candidate.name, _LABEL_LETTERS),
             (_mb(row), row.ratio or 0.0),
-            xytext=(6 if right else -6, 5),
+            xytext=_CORNERS[0][:2],
             textcoords="offset points",
-            ha="left" if right else "right",
-            va="bottom",
             fontsize=7,
             color=shade("ink"),
+            path_effects=[withStroke(linewidth=2.5, foreground=shade("paper"))],
             zorder=5,
         )
+        found: list[tuple[int, int, Bbox]] = []
+        for index, corner in enumerate(_CORNERS):
+            _put(label, corner)
+            box = label.get_window_extent()
+            hidden = sum(box.contains(*mark) for mark in marks) + sum(map(box.overlaps, taken))
+            outside = not (axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1)
+            found.append((hidden + 10 * outside, index, box))
+        _, index, box = min(found, key=lambda one: one[:2])
+        _put(label, _CORNERS[index])
+        taken.append(box)
+
+
+# Offsets in points, and which edges of the text are there.
+_CORNERS = (
+    (6, 5, "left", "bottom"),
+    (-6, -5, "right", "top"),
+    (6, -5, "left", "top"),
+    (-6, 5, "right", "bottom"),
+    (6, 14, "left", "bottom"),
+    (-6, -14, "right", "top"),
+)
+
+
+def _put(label: Annotation, corner: tuple[float, float, str, str]) -> None:
+    x, y, horizontal, vertical = corner
+    label.set(position=(x, y), horizontalalignment=horizontal, verticalalignment=vertical)
 
 
 def _limits(axes: Axes, limits: Limits) -> None:
     """Dashed where they are in sight."""
-    dashes = (0, (4, 2))
+    style: dict[str, Any] = {"color": shade("bad"), "linewidth": 1.0, "linestyle": (0, (4, 2))}
+    words: dict[str, Any] = {"color": shade("bad"), "fontsize": 7}
     low, high = axes.get_xlim()
     if limits.size_bytes is not None and low <= limits.size_bytes / 1e6 <= high:
-        axes.axvline(limits.size_bytes / 1e6, color=shade("bad"), linewidth=1, linestyle=dashes)
+        x = limits.size_bytes / 1e6
+        axes.axvline(x, **style)
+        axes.text(x, 1.0, "limit", transform=axes.get_xaxis_transform(), ha="center", **words)
     low, high = axes.get_ylim()
     if limits.ratio is not None and low <= limits.ratio <= high:
-        axes.axhline(limits.ratio, color=shade("bad"), linewidth=1, linestyle=dashes)
+        axes.axhline(limits.ratio, **style)
+        right = axes.get_yaxis_transform()
+        axes.text(1.0, limits.ratio, "limit", transform=right, ha="right", va="bottom", **words)
 
 
 def _legend(figure: Figure, points: Sequence[Row], recommended: Row | None) -> None:

@@ -97,6 +97,8 @@ class Search:
             except _CANDIDATES_FAULT as error:
                 reason = error.message
             except (RuntimeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+                if _is_ctrl_c(error):
+                    raise KeyboardInterrupt from error
                 # A defect, maybe mended by the next version: not kept, and not the others' end.
                 first = (str(error).strip().splitlines() or [""])[0][:200]
                 reason = f"internal error: {type(error).__name__}: {first}".rstrip(": ")
@@ -221,3 +223,10 @@ def _out_of_reach(rows: Iterable[Row], limits: Limits) -> str:
         f"the largest candidates were tried first and the best of {len(tried)} has a ratio of "
         f"{best:.3f}, far from {limits.ratio:g}"
     )
+
+
+def _is_ctrl_c(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind it: what it stops in a compiled module raises errors of its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
