@@ -92,7 +92,7 @@ class TrialStore:
     """The trials of a JSONL file, which need not exist yet.
 
     fresh: forget what is there; what is added counts instead of it. Lines that are no trial (cut
-    off by a crash, or of a newer version) are left alone and ignored.
+    off by a crash, or of a newer version) are left alone and ignored. Raises OutputError.
     """
 
     def __init__(self, path: Path, *, fresh: bool = False) -> None:
@@ -118,10 +118,11 @@ class TrialStore:
 
 
 def _read(path: Path) -> list[Trial]:
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
+    with output_errors(path):  # what cannot be read could not be added to either
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
     trials = []
     for line in lines:
         try:

@@ -26,10 +26,17 @@ from sdk_builder.bundle.manifest import (
     TokenizerInfo,
 )
 from sdk_builder.cli.installed import InstalledLibrary
-from sdk_builder.cli.requests import Answering, DemoBuildOptions, ExportOptions, Limits
+from sdk_builder.cli.requests import (
+    Answering,
+    DemoBuildOptions,
+    ExportOptions,
+    Limits,
+    TuneOptions,
+)
 from sdk_builder.errors import ShaktiError
 from sdk_builder.findings import Finding
 from sdk_builder.log import Steps
+from sdk_builder.tuning.choice import Row
 from tests.unit.app.apks import apk_line, apk_report, read_apk
 
 DIGEST = "ab" * 32
@@ -154,6 +161,19 @@ class FakePerplexity:
     stride: int = 16
 
 
+@dataclass(frozen=True)
+class FakeTuned:
+    rows: tuple[Row, ...] = ()
+    recommended: Row | None = None
+    reference_perplexity: float | None = 10.0
+    baseline: str = ""
+    stopped: str = ""
+    plots: tuple[Path, ...] = ()
+    command: str = ""
+    bundle: Path | None = None
+    trials: Path = Path("trials.jsonl")
+
+
 @dataclass
 class FakeConversation:
     """Answers each turn with the next script: pieces of text, or an exception to raise."""
@@ -204,6 +224,8 @@ class FakeLibrary(InstalledLibrary):
     conversation: FakeConversation = field(default_factory=lambda: FakeConversation([]))
     conversed: list[dict[str, object]] = field(default_factory=list)
     measured: list[tuple[Path, str, Limits]] = field(default_factory=list)
+    tuned: FakeTuned = FakeTuned()
+    tunings: list[TuneOptions] = field(default_factory=list)
     findings: tuple[Finding, ...] = (Finding("Python", "ok", "3.11"),)
     app_findings: tuple[Finding, ...] = (Finding("JDK", "ok", "17"),)
     built: list[DemoBuildOptions] = field(default_factory=list)
@@ -243,6 +265,11 @@ class FakeLibrary(InstalledLibrary):
         self._fail()
         self.measured.append((path, text, limits))
         return FakePerplexity()
+
+    def tune(self, options: TuneOptions, steps: Steps) -> FakeTuned:
+        self._fail()
+        self.tunings.append(options)
+        return self.tuned
 
     def doctor(self, *, network: bool) -> tuple[Finding, ...]:
         self._fail()
