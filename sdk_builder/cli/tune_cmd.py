@@ -215,7 +215,9 @@ def _text(tuned: Tuned) -> str:
     ]
     lines = [table(rows, header=HEADER, right=RIGHT)]
     if tuned.reference_perplexity is not None:
-        lines.append(f"Float model: perplexity {tuned.reference_perplexity:.3f}.")
+        lines.append(
+            f"Float model: perplexity {tuned.reference_perplexity:.3f}. ±: standard error."
+        )
     if tuned.baseline:
         lines.append(f"Decode speed: times that of {tuned.baseline}.")
     if tuned.stopped:
@@ -238,7 +240,7 @@ def _cells(row: Row, *, several_methods: bool, recommended: bool) -> list[str]:
     return [
         *cells,
         f"{found.perplexity:.3f}",
-        "" if row.ratio is None else f"{row.ratio:.4f}",
+        "" if row.ratio is None else f"{row.ratio:.4f}{_error(found.ratio_stderr)}",
         "" if found.kl is None else f"{found.kl:.4f}",
         "" if found.decode_ratio is None else f"{found.decode_ratio:.2f}",
         "" if memory is None else f"{memory / 1e6:.0f} MB",
@@ -246,6 +248,10 @@ def _cells(row: Row, *, several_methods: bool, recommended: bool) -> list[str]:
         "yes" if row.meets else "no",
         "← recommended" if recommended else "",
     ]
+
+
+def _error(value: float | None) -> str:
+    return "" if value is None else f" ± {value:.4f}"
 
 
 def _document(asked: TuneOptions, tuned: Tuned) -> dict[str, Any]:

@@ -25,11 +25,22 @@ Progress = Callable[[float, float], None]
 
 @dataclass(frozen=True)
 class Scored:
-    """perplexity over `tokens` counted tokens; kept: logits ``[K, V]`` of evenly spaced ones."""
+    """losses: negative log-likelihood (nats) of each counted token, ``[N]``; kept: logits
+    ``[K, V]`` of evenly spaced ones.
+    """
 
-    perplexity: float
-    tokens: int
+    losses: Tensor
     kept: Tensor
+
+    @property
+    def tokens(self) -> int:
+        """Counted ones, N."""
+        return len(self.losses)
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the mean loss."""
+        return math.exp(float(self.losses.double().mean()))
 
 
 def score(
@@ -37,15 +48,23 @@ def score(
 ) -> Scored:
     """Run `ids` in windows as `evaluation.perplexity` does, which counts each token once."""
     every = max(1, math.ceil((len(ids) - 1) / KL_POSITIONS))
-    total, counted, kept = 0.0, 0, []
+    losses, kept = [], []
     for part in windows(len(ids), window, stride):
         found = logits(ids[part.start : part.stop - 1])[part.counted - part.start - 1 :]
         targets = torch.tensor(ids[part.counted : part.stop])
-        total += float(torch.nn.functional.cross_entropy(found, targets, reduction="sum"))
+        losses.append(torch.nn.functional.cross_entropy(found, targets, reduction="none"))
         kept.append(found[(-part.counted) % every :: every].clone())
-        counted += len(targets)
         progress(part.stop, len(ids))
-    return Scored(math.exp(total / counted), counted, torch.cat(kept))
+    return Scored(torch.cat(losses), torch.cat(kept))
+
+
+def ratio_stderr(reference: Scored, scored: Scored) -> float:
+    """Standard error of the ratio of perplexities, from the differences token by token."""
+    differences = (scored.losses - reference.losses).double()
+    if len(differences) < 2:
+        return 0.0
+    ratio = math.exp(float(differences.mean()))
+    return ratio * float(differences.std()) / math.sqrt(len(differences))
 
 
 @dataclass(frozen=True)

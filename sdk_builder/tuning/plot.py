@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Annotation
 
-_TOP_IN, _AXES_IN, _FOOT_IN = 0.78, 3.1, 0.86
+_TOP_IN, _AXES_IN, _FOOT_IN = 0.78, 3.1, 1.0
 _ROOM = 0.07  # beside the outermost points, as a share of their spread
 _LABEL_LETTERS = 30
 
@@ -34,7 +34,7 @@ def draw_front(model: str, rows: Sequence[Row], recommended: Row | None, limits:
     note = (
         "Up and to the right is worse. Filled: on the front, where no other candidate is both\n"
         "smaller and better; hollow: beaten. Perplexity of the program on the text, over the float "
-        "model's."
+        "model's,\nwith its standard error."
     )
     with house_style():
         figure = new_figure(
@@ -96,6 +96,9 @@ def _point(axes: Axes, row: Row, *, ringed: bool) -> None:
             markeredgewidth=1.2,
             zorder=3,
         )
+    error = (row.measured and row.measured.ratio_stderr) or 0.0
+    y = row.ratio or 0.0
+    axes.plot(at[0] * 2, [y - error, y + error], color=colour, linewidth=1.2, zorder=3)
     axes.plot(
         *at,
         linestyle="none",

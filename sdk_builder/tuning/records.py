@@ -23,7 +23,8 @@ from sdk_builder.tuning.space import Candidate
 class Measurement(Record):
     """What was measured of one candidate; None was not measured.
 
-    size_bytes: of the program; perplexity: on `tokens` counted tokens; kl: from the float model,
+    size_bytes: of the program; perplexity: on `tokens` counted tokens;
+    ratio_stderr: standard error of its ratio to the float model's; kl: from the float model,
     nats a token; decode_ratio, prefill_ratio: speed over that of the baseline, interleaved with
     it; kv_bytes: values of a full KV cache; peak_memory_bytes: what loading and running adds to a
     process.
@@ -35,6 +36,7 @@ class Measurement(Record):
     program_sha256: Sha256
     perplexity: NotNegative
     tokens: Positive
+    ratio_stderr: NotNegative | None = None
     kl: float | None = None
     decode_ratio: NotNegative | None = None
     prefill_ratio: NotNegative | None = None

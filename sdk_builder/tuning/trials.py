@@ -20,7 +20,7 @@ from sdk_builder.models.checkpoint import load_model
 from sdk_builder.pipeline import ExportRequest, run_export
 from sdk_builder.runtime.engine import ExecutorchEngine
 from sdk_builder.tuning.files import put
-from sdk_builder.tuning.measure import Scored, Speed, SpeedPlan, compare_speed, score
+from sdk_builder.tuning.measure import Scored, Speed, SpeedPlan, compare_speed, ratio_stderr, score
 from sdk_builder.tuning.probe import peak_memory_bytes
 from sdk_builder.tuning.records import Measurement
 from sdk_builder.tuning.space import Candidate
@@ -110,6 +110,7 @@ class ExportRunner:
             program_sha256=program.sha256,
             perplexity=scored.perplexity,
             tokens=scored.tokens,
+            ratio_stderr=ratio_stderr(self._reference, scored),
             kl=compare(self._reference.kept, scored.kept).kl,
             **asdict(speed),
             kv_bytes=kv_bytes(setup.checkpoint.config, program.context_length, candidate.kv),
@@ -178,18 +179,16 @@ def _read_reference(path: Path, key: str) -> Scored | None:
     """What `_write_reference` wrote under the same key."""
     try:
         with safe_open(path, "pt") as file:
-            said = file.metadata() or {}
-            if said.get("key") != key:
+            if (file.metadata() or {}).get("key") != key:
                 return None
-            kept = file.get_tensor("kept")
-        return Scored(float(said["perplexity"]), int(said["tokens"]), kept)
-    except (OSError, SafetensorError, KeyError, ValueError):
+            return Scored(file.get_tensor("losses"), file.get_tensor("kept"))
+    except (OSError, SafetensorError):
         return None
 
 
 def _write_reference(path: Path, key: str, scored: Scored) -> None:
-    said = {"key": key, "perplexity": repr(scored.perplexity), "tokens": str(scored.tokens)}
-    put(path, lambda file: save_file({"kept": scored.kept.contiguous()}, file, said))
+    tensors = {"losses": scored.losses, "kept": scored.kept}
+    put(path, lambda file: save_file(tensors, file, {"key": key}))
 
 
 class _Within(SilentDisplay):

@@ -122,9 +122,9 @@ def test_table_has_a_row_for_each_candidate_and_ends_with_the_command(shakti: Sh
     lines = outcome.stdout.splitlines()
     assert lines[0].split()[:3] == ["candidate", "bits", "MB"]
     q4, q5, failed, large = lines[1:5]
-    figures = "4.50 1.0 12.000 1.2000 0.1000 1.00 2 MB front no"
+    figures = "4.50 1.0 12.000 1.2000 ± 0.0100 0.1000 1.00 2 MB front no"
     assert q4.split() == ["q4", *figures.split()]
-    figures = "4.50 1.2 11.000 1.1000 0.1000 1.00 2 MB front yes ← recommended"
+    figures = "4.50 1.2 11.000 1.1000 ± 0.0100 0.1000 1.00 2 MB front yes ← recommended"
     assert q5.split() == ["q5", *figures.split()]
     assert failed.split(maxsplit=4)[-1] == "rows of 96 do not divide"
     assert large.endswith("predicted 9.0 MB")

@@ -45,6 +45,7 @@ def measurement(
         program_sha256="ab" * 32,
         perplexity=perplexity,
         tokens=99,
+        ratio_stderr=0.01,
         kl=0.1,
         decode_ratio=decode_ratio,
         prefill_ratio=1.0,
