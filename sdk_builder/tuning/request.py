@@ -1,4 +1,4 @@
-"""What a tuning is asked to do, and what it gives back. No torch."""
+"""What a tuning is asked to do, and what it gives back."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from sdk_builder.errors import (
     ExportError,
     Interrupted,
     SessionError,
+    ShaktiError,
     UsageError,
     VerificationError,
 )
@@ -96,7 +97,9 @@ class Search:
                 measured = self.runner.run(candidate, so_far.baseline, step)
             except _CANDIDATES_FAULT as error:
                 reason = error.message
-            except (RuntimeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            except (ShaktiError, OSError, MemoryError):
+                raise
+            except Exception as error:
                 if _is_ctrl_c(error):
                     raise KeyboardInterrupt from error
                 # A defect, maybe mended by the next version: not kept, and not the others' end.

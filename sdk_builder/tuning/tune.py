@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sdk_builder.bundle.reader import Bundle
+from sdk_builder.errors import ShaktiError
 from sdk_builder.log import Steps
 from sdk_builder.pipeline.request import DEFAULT_CONTEXT
 from sdk_builder.tuning.choice import Row
@@ -66,12 +68,11 @@ def run_tune(request: TuneRequest, steps: Steps | None = None) -> Tuned:
     )
     found = search.run(space)
     best = found.recommended
-    bundle = runner.bundle_path(best.planned.candidate) if best else None
     return Tuned(
         found=found,
         plots=_plots(request, checkpoint.source.name, found, steps),
         command=_command(request, best) if best else "",
-        bundle=bundle if bundle is not None and bundle.is_dir() else None,
+        bundle=_kept(runner.bundle_path(best.planned.candidate), best) if best else None,
         trials=store.path,
     )
 
@@ -89,6 +90,16 @@ def _space(request: TuneRequest, shapes: Mapping[str, tuple[int, ...]]) -> Seque
         kvs=request.kvs,
     )
     return plan_space(axes, shapes, full=request.full)
+
+
+def _kept(path: Path, best: Row) -> Path | None:
+    """`path` if the bundle there is the one that was measured, not an earlier search's."""
+    try:
+        with Bundle.open(path) as bundle:
+            found = bundle.manifest.program.sha256
+    except ShaktiError:
+        return None
+    return path if best.measured and found == best.measured.program_sha256 else None
 
 
 def _plots(request: TuneRequest, name: str, found: Found, steps: Steps) -> tuple[Path, ...]:

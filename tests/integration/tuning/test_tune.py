@@ -118,6 +118,13 @@ def test_the_recommended_command_makes_the_program_that_was_measured(tuned, tmp_
     assert made.sha256 == best["measured"]["program_sha256"]
 
 
+def test_the_bundle_that_is_named_is_the_recommended_one(tuned):
+    _, document = tuned
+    best = candidates(document)[document["recommended"]]
+    found = Bundle.open(document["bundle"]).manifest.program.sha256
+    assert found == best["measured"]["program_sha256"]
+
+
 def test_the_same_search_again_exports_nothing(tuned, folder, text, monkeypatch):
     output, document = tuned
 

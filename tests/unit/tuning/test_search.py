@@ -85,9 +85,10 @@ def test_a_candidate_that_fails_is_a_row_and_is_not_tried_again(tmp_path: Path):
     assert again.ran == []
 
 
-def test_a_defect_is_a_row_but_is_tried_again(tmp_path: Path):
-    found = make_search(runner(q5=RuntimeError("odd\nand long")), tmp_path).run(SPACE)
-    assert found.rows[1].reason == "internal error: RuntimeError: odd"
+@pytest.mark.parametrize("defect", [RuntimeError, AssertionError, ImportError, ZeroDivisionError])
+def test_a_defect_is_a_row_but_is_tried_again(tmp_path: Path, defect: type[Exception]):
+    found = make_search(runner(q5=defect("odd\nand long")), tmp_path).run(SPACE)
+    assert found.rows[1].reason == f"internal error: {defect.__name__}: odd"
     again = runner()
     found = make_search(again, tmp_path).run(SPACE)
     assert ran(again) == ["q5"]
