@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -100,6 +100,10 @@ class TrialStore:
     def __init__(self, path: Path, *, fresh: bool = False) -> None:
         self.path = path
         self._trials = {} if fresh else {trial.key: trial for trial in _read(path)}
+
+    def __iter__(self) -> Iterator[Trial]:
+        """Each key's trial, oldest first."""
+        return iter(self._trials.values())
 
     def find(self, key: str) -> Trial | None:
         """The trial with this key; of several the last."""

@@ -67,7 +67,7 @@ class Search:
             reason = "no candidate can be exported within the size limit"
             return self._found(space, _Progress(None, None), reason)
         with self._resumable():
-            so_far = _Progress(self.runner.reference_perplexity(), self._baseline(order))
+            so_far = _Progress(self.runner.reference_perplexity(), self._baseline())
             stopped = self._try_all(order, so_far)
             found = self._found(space, so_far, stopped)
             self._tidy(order, so_far, found.recommended, last=True)
@@ -124,12 +124,17 @@ class Search:
             self.store.add(trial)
         return trial
 
-    def _baseline(self, order: Sequence[Planned]) -> Candidate | None:
-        """That of earlier trials, whose ratios stay comparable so."""
-        for planned in order:
-            trial = self.store.find(self.conditions.key(planned.candidate))
-            if trial is not None and trial.measured is not None and trial.baseline is not None:
-                return Candidate(**trial.baseline)  # type: ignore[arg-type]
+    def _baseline(self) -> Candidate | None:
+        """That of earlier trials under these conditions, so that all ratios compare."""
+        for trial in self.store:
+            if trial.measured is None or trial.baseline is None:
+                continue
+            try:
+                candidate, baseline = Candidate(**trial.candidate), Candidate(**trial.baseline)  # type: ignore[arg-type]
+            except TypeError:  # of a version with other fields
+                continue
+            if trial.key == self.conditions.key(candidate):
+                return baseline
         return None
 
     def _excluded(self, planned: Planned) -> Row | None:

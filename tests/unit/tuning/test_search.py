@@ -154,12 +154,18 @@ def test_other_limits_reuse_everything(tmp_path: Path):
     assert found.recommended.planned.candidate.name == "q5"
 
 
-def test_speeds_stay_ratios_to_the_baseline_of_before(tmp_path: Path):
+@pytest.mark.parametrize("first", [1, 2])
+def test_speeds_stay_ratios_to_the_baseline_of_before(tmp_path: Path, first: int):
     make_search(runner(), tmp_path).run(SPACE[:2])
     again = runner()
-    found = make_search(again, tmp_path).run(SPACE[1:])
+    found = make_search(again, tmp_path).run(SPACE[first:])
     assert found.baseline == "q4"
     assert again.baselines == [Candidate("q4")] * 2
+
+
+def test_a_baseline_of_other_conditions_is_none_of_ours(tmp_path: Path):
+    make_search(runner(), tmp_path, under=conditions(text="other")).run(SPACE[:1])
+    assert make_search(runner(), tmp_path).run(SPACE[1:]).baseline == "q5"
 
 
 def test_where_the_first_fails_the_next_is_what_others_are_compared_with(tmp_path: Path):
