@@ -32,9 +32,9 @@ def draw_front(model: str, rows: Sequence[Row], recommended: Row | None, limits:
     points = [row for row in rows if row.measured is not None]
     front = sorted((row for row in points if row.on_front), key=lambda row: row.size_bytes)
     note = (
-        "Up and to the right is worse. Filled: on the front, where no other candidate is both\n"
-        "smaller and better; hollow: beaten. Perplexity of the program on the text, over the float "
-        "model's,\nwith its standard error."
+        "Up and to the right is worse. Filled: on the front, where no other candidate is\n"
+        "both smaller and better; hollow: beaten. Perplexity of the program on the text,\n"
+        "over the float model's, with its standard error."
     )
     with house_style():
         figure = new_figure(
