@@ -200,7 +200,8 @@ def _nothing(asked: TuneOptions, tuned: Tuned) -> VerificationError:
         size = f"{smallest.size_bytes / 1e6:.1f} MB"
         hints.append(f"the smallest has {size}, {smallest.planned.candidate.name}")
     hint = "; ".join(hints) or "Each row of the table says what went wrong"
-    more = "" if asked.exhaustive or not tuned.stopped else " --exhaustive tries the others, too."
+    untried = any(row.status == "not tried" for row in tuned.rows)
+    more = " --exhaustive tries the others, too." if untried else ""
     return VerificationError(
         "No candidate meets the limits." if hints else "No candidate could be measured.",
         f"{hint[0].upper()}{hint[1:]}.{more}",

@@ -74,19 +74,21 @@ class Search:
         return found
 
     def _try_all(self, order: Sequence[Planned], so_far: _Progress) -> str:
-        """Fill the rows; why it stopped early, or empty."""
+        """Fill the rows, the known ones in any case; why it stopped early, or empty."""
+        stopped = ""
         for number, planned in enumerate(order, start=1):
-            stopped = "" if self.exhaustive else _out_of_reach(so_far.rows.values(), self.limits)
-            if stopped:
-                return stopped
             trial = self.store.find(self.conditions.key(planned.candidate))
             reused = trial is not None
             if trial is None:
+                if not (stopped or self.exhaustive):
+                    stopped = _out_of_reach(so_far.rows.values(), self.limits)
+                if stopped:
+                    continue
                 trial = self._try(planned, so_far, number, len(order))
             so_far.add(planned, trial, reused=reused)
             best = recommend(judge(list(so_far.rows.values()), self.limits), self.limits)
             self._tidy(order[:number], so_far, best)
-        return ""
+        return stopped
 
     def _try(self, planned: Planned, so_far: _Progress, number: int, total: int) -> Trial:
         """Run one candidate; what is its own fault is its result. Keeps it in the store."""

@@ -155,10 +155,13 @@ def test_without_a_candidate_within_the_limits_it_fails_and_names_the_nearest(sh
 
 def test_where_it_stopped_early_the_way_on_is_named(shakti: Shakti):
     found = replace(tuned(Limits(ratio=1.01)), stopped="far from 1.01")
-    library = FakeLibrary(tuned=found)
-    outcome = shakti("tune", "tiny", "--text", "t", "--max-ratio", "1.01", library=library)
+    untried = replace(found, rows=(*found.rows, Row(planned("q8 g32", 1), "not tried")))
+    words = ("tune", "tiny", "--text", "t", "--max-ratio", "1.01")
+    outcome = shakti(*words, library=FakeLibrary(tuned=untried))
     assert "Stopped early: far from 1.01." in outcome.stdout
     assert "--exhaustive" in outcome.stderr
+    # It would change nothing where all that is possible was tried.
+    assert "--exhaustive" not in shakti(*words, library=FakeLibrary(tuned=found)).stderr
 
 
 def test_where_all_failed_the_table_says_why(shakti: Shakti):

@@ -68,6 +68,17 @@ def test_search_stops_when_the_largest_are_far_from_the_ratio(tmp_path: Path):
     assert "1.010" in found.stopped
 
 
+def test_a_search_that_stops_early_still_shows_what_is_known(tmp_path: Path):
+    make_search(runner(), tmp_path).run((SPACE[0], SPACE[3]))
+    one = runner()
+    space = (*SPACE, planned("q4 g32", 90))
+    found = make_search(one, tmp_path, Limits(ratio=1.001)).run(space)
+    assert ran(one) == ["q8", "q5"]
+    status = ["measured"] * 4 + ["not tried"]
+    assert [row.status for row in found.rows] == status
+    assert found.stopped != ""
+
+
 def test_exhaustive_search_goes_on(tmp_path: Path):
     one = runner()
     found = make_search(one, tmp_path, Limits(ratio=1.001), exhaustive=True).run(SPACE)
