@@ -103,7 +103,7 @@ def evaluate(
 def _require_own_options(suite: str, options: dict[str, Any]) -> None:
     """Raises UsageError for an option of another suite, or without what the suite is about."""
     for other, names in _ONLY.items():
-        given = [name for name in names if options[name] not in (None, False)]
+        given = [name for name in names if options[name] is not None and options[name] is not False]
         if other != suite and given:
             flag = _FLAGS.get(given[0], f"--{given[0]}")
             raise UsageError(f"{flag} belongs to --suite {other}.")
@@ -170,7 +170,7 @@ def _perplexity_table(found: Sequence[Perplexity]) -> str:
     where = f"{first.tokens} tokens, window {first.window}, stride {first.stride}"
     if first.against is not None:
         where += f"; against {first.against.name} ({first.against.perplexity:.3f})"
-    return f"{table(rows, header=header, right='lrrrrrr')}\n\n  {where}"
+    return f"{table(rows, header=header, right='l' + 'r' * (len(header) - 1))}\n\n  {where}"
 
 
 def read_text(path: Path) -> str:
