@@ -62,16 +62,10 @@ class Score:
 
 @dataclass(frozen=True)
 class BundleScores:
-    """All scores of a bundle. computed_tokens: what likelihoods made the program run; asked_tokens:
-    what they would have without reuse of common beginnings; truncated: requests cut to the context.
-    """
+    """All scores of a bundle; `document` is the whole record."""
 
     bundle: Path
     scores: tuple[Score, ...]
-    computed_tokens: int
-    asked_tokens: int
-    truncated: int
-    seconds: float
     document: dict[str, Any]
 
 
@@ -129,6 +123,19 @@ def _evaluate(
         "suite": "lm-eval",
         **describe_bundle(bundle),
         "scores": [asdict(one) for one in scores],
+        **_conditions(model, results, request),
+        "seconds": None if journal and journal.found else round(seconds, 3),
+        "tools": tools,
+    }
+    return BundleScores(bundle.path, scores, document)
+
+
+def _conditions(
+    model: BundleLM, results: dict[str, Any], request: HarnessRequest
+) -> dict[str, Any]:
+    """How it was asked. computed_tokens: what likelihoods made the program run; asked_tokens: what
+    they would have without reuse of common beginnings; truncated: requests cut to the context."""
+    return {
         "task_versions": dict(results["versions"]),
         "fewshot": dict(results["n-shot"]),
         "limit": request.limit,
@@ -136,18 +143,7 @@ def _evaluate(
         "computed_tokens": model.scorer.computed_tokens,
         "asked_tokens": model.scorer.asked_tokens,
         "truncated": model.truncated,
-        "seconds": None if journal and journal.found else round(seconds, 3),
-        "tools": tools,
     }
-    return BundleScores(
-        bundle.path,
-        scores,
-        model.scorer.computed_tokens,
-        model.scorer.asked_tokens,
-        model.truncated,
-        seconds,
-        document,
-    )
 
 
 def _run(model: BundleLM, tasks: TaskDict, request: HarnessRequest) -> dict[str, Any]:

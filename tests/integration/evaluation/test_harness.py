@@ -26,7 +26,7 @@ def shakti(*arguments: str | Path) -> Result:
     return CliRunner().invoke(cli, words, prog_name="shakti-sdk")
 
 
-def scores(result: Result) -> list[dict[str, Any]]:
+def scores(result: Result) -> list[dict[tuple[str, str], float]]:
     """Of each bundle, its scores by task and metric."""
     assert result.exit_code == 0, result.stderr
     return [

@@ -78,6 +78,7 @@ def test_prompt_is_cut_as_if_it_came_alone(beginnings):
     completer = Completer(session)
     for beginning in beginnings:
         wanted = Completion(prompt(session, beginning + "?"), (), 30)
+        assert isinstance(session.engine, ScriptedEngine)
         calls = session.engine.calls
         calls.clear()
         completer.complete(wanted)
