@@ -19,8 +19,9 @@ from sdk_builder.errors import UsageError
 from sdk_builder.evaluation.lm_eval_model import BundleLM
 from sdk_builder.evaluation.tasks import load_tasks, set_fewshot
 from sdk_builder.models import register
-from sdk_builder.runtime import GenerationOptions
+from sdk_builder.runtime import GenerationOptions, ScriptedEngine, Session
 from tests.integration.evaluation.conftest import CONTEXT, QUESTIONS, Tasks
+from tests.integration.models.builders import VOCABULARY
 
 NATS = 2e-3  # fp32 sums in another order, over up to 160 tokens
 CHAT = [
@@ -159,6 +160,38 @@ def test_chats_are_written_as_the_tokenizer_writes_them(ours: BundleLM, theirs: 
         assert ours.apply_chat_template(chat) == theirs.apply_chat_template(chat)
     opened = [*CHAT[1:], {"role": "assistant", "content": "Let me see"}]
     assert ours.apply_chat_template(opened, False) == theirs.apply_chat_template(opened, False)
+
+
+def test_opened_message_stands_where_its_answer_would(bundle: Path):
+    """Also where the template writes something between the generation prompt and an answer."""
+    session = Session(bundle)
+    turns = session.manifest.chat
+    assert turns is not None
+    lead = turns.model_copy(update={"generation_prompt": turns.assistant_prefix[:-1]})
+    opened = [*CHAT[1:], {"role": "assistant", "content": "Let me see"}]
+    texts = []
+    for one in (turns, lead):
+        session.manifest = session.manifest.model_copy(update={"chat": one})
+        texts.append(BundleLM(session=session).apply_chat_template(opened, False))
+    assert texts[0] == texts[1]
+    session.manifest = session.manifest.model_copy(update={"chat": None})
+    with pytest.raises(UsageError, match="no chat turns"):
+        BundleLM(session=session).apply_chat_template(opened)
+
+
+def test_special_tokens_end_answers_and_are_not_in_them(bundle: Path):
+    tokenizer = Session(bundle).tokenizer
+    answer = [*tokenizer.encode("ab").ids, 1, *tokenizer.encode("cd.e").ids]
+    mark = tokenizer.encode("?").ids[0]
+    engine = ScriptedEngine(
+        lambda ids: answer[len(ids) - 1 - ids.index(mark)] if mark in ids else 0,
+        VOCABULARY,
+        context_length=CONTEXT,
+    )
+    model = BundleLM(session=Session(bundle, engine=engine))
+    special = tokenizer.id_to_token(1)
+    requests = [("how?", {"until": [stop], "max_gen_toks": 7}) for stop in (".", special)]
+    assert model.generate_until(asked("generate_until", *requests)) == ["abcd", "ab"]
 
 
 # --- a tokenizer that puts bos before texts -----------------------------------------------

@@ -106,6 +106,14 @@ def test_long_shared_beginning_is_computed_in_whole_chunks_once():
     assert [call for call in engine.calls if call[1] == 8] == [(0, 8), (8, 8)]
 
 
+def test_continuation_is_no_context_for_what_follows_it():
+    """Its tokens were cut as a continuation's; as a context's they are cut otherwise."""
+    ids = [3] * 10 + list(range(12))
+    short, longer = continuation(ids[:10], ids[10:], 64), continuation(ids, [5], 64)
+    (alone,) = score([longer], ContinuationScorer(ChunkedEngine()))
+    assert score([short, longer], ContinuationScorer(ChunkedEngine()))[1] == alone
+
+
 def test_long_request_loses_its_beginning():
     request = continuation(range(10), [10, 11], 8)
     assert request == Continuation(tuple(range(3, 12)), 2)
