@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from sdk_builder.cli.requests import HarnessOptions, PerplexityOptions
 from sdk_builder.cli.root import cli
 from sdk_builder.evaluation import harness
 from sdk_builder.evaluation.lm_eval_model import BundleLM
+from sdk_builder.evaluation.measure import PerplexityRequest
 from sdk_builder.runtime.engine import ExecutorchEngine
 from tests.integration.evaluation.conftest import Tasks, write_task
 
@@ -47,6 +50,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(ExecutorchEngine, "_run", counted)
     return made
+
+
+def test_options_of_the_command_line_are_the_fields_of_the_library():
+    for asked, wanted in (
+        (HarnessOptions, harness.HarnessRequest),
+        (PerplexityOptions, PerplexityRequest),
+    ):
+        assert [one.name for one in fields(asked)] == [one.name for one in fields(wanted)]
 
 
 def test_bundles_are_side_by_side_and_each_as_alone(bundle: Path, q4: Path, tasks: Tasks):

@@ -32,7 +32,7 @@ def test_any_prefix_of_a_file_gives_the_whole_lines_of_a_key(written, cut):
                 journal.add(name, value)
         data = path.read_bytes()
         path.write_bytes(data[: max(len(data) - cut, 0)])  # killed while writing
-        whole = path.read_bytes().count(b"\n")
+        whole = path.read_bytes().count(b"\n") + (cut == 1)  # a line without its end is whole
         for key in "abc":
             expected = {name: value for one, name, value in written[:whole] if one == key}
             try:
