@@ -18,6 +18,8 @@ from typing import Any, TextIO
 from sdk_builder import __version__
 from sdk_builder.errors import InputError, output_errors
 
+_BEGINNING = b'{"run": "'
+
 
 def digest(value: Any) -> str:
     """SHA-256 of a JSON value; the order of its keys does not matter."""
@@ -84,13 +86,18 @@ def _read(path: Path, key: str) -> tuple[dict[str, Any], bool]:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
     lines = [line for line in data.split(b"\n") if line.strip()]
     parsed = [found for found in map(_parse, lines) if found is not None]
-    if lines and not parsed and not (len(lines) == 1 and lines[0].startswith(b'{"run": "')):
+    if lines and not parsed and not (len(lines) == 1 and _is_torn(lines[0])):
         raise InputError(
             f"{os.fspath(path)} is not a file of results to resume from.",
             "Name another file for --resume; it is made if it is not there.",
         )
     known = {one["id"]: one["value"] for one in parsed if one["run"] == key}
     return known, bool(data) and not data.endswith(b"\n")
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether a line may be the beginning of one of ours."""
+    return all(a == b for a, b in zip(line, _BEGINNING, strict=False))
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
