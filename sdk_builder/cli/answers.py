@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sdk_builder.cli.requests import Answering
 
@@ -109,8 +109,30 @@ class Conversation(Protocol):
         ...
 
 
-class Perplexity(Protocol):
-    """The outcome of an evaluation."""
+class Against(Protocol):
+    """A bundle beside a reference, over the same tokens."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def perplexity(self) -> float: ...
+
+    @property
+    def ratio(self) -> float: ...
+
+    @property
+    def ratio_stderr(self) -> float: ...
+
+    @property
+    def kl(self) -> float: ...
+
+    @property
+    def top1(self) -> float: ...
+
+
+class PerplexityResult(Protocol):
+    """The figures of one bundle on a text."""
 
     @property
     def perplexity(self) -> float: ...
@@ -123,6 +145,63 @@ class Perplexity(Protocol):
 
     @property
     def stride(self) -> int: ...
+
+    @property
+    def nll(self) -> float: ...
+
+    @property
+    def nll_stderr(self) -> float: ...
+
+    @property
+    def against(self) -> Against | None: ...
+
+
+class Perplexity(Protocol):
+    """A bundle's figures; the document is the record of them."""
+
+    @property
+    def bundle(self) -> Path: ...
+
+    @property
+    def result(self) -> PerplexityResult: ...
+
+    @property
+    def document(self) -> dict[str, Any]: ...
+
+
+class Score(Protocol):
+    """One metric of one task of lm-eval; stderr None: the metric has none."""
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def metric(self) -> str: ...
+
+    @property
+    def filter(self) -> str: ...
+
+    @property
+    def value(self) -> float: ...
+
+    @property
+    def stderr(self) -> float | None: ...
+
+    @property
+    def documents(self) -> int: ...
+
+
+class HarnessScores(Protocol):
+    """A bundle's scores; those of several bundles are in the same order."""
+
+    @property
+    def bundle(self) -> Path: ...
+
+    @property
+    def scores(self) -> Sequence[Score]: ...
+
+    @property
+    def document(self) -> dict[str, Any]: ...
 
 
 class DeviceRow(Protocol):

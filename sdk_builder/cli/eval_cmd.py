@@ -2,63 +2,175 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from sdk_builder.cli.arguments import PATH, bundle_argument
+from sdk_builder.cli.answers import HarnessScores, Perplexity
+from sdk_builder.cli.arguments import PATH
 from sdk_builder.cli.invocation import Invocation, command_options
-from sdk_builder.cli.requests import Limits
-from sdk_builder.errors import InputError
+from sdk_builder.cli.output import table
+from sdk_builder.cli.requests import HarnessOptions, PerplexityOptions
+from sdk_builder.errors import InputError, UsageError
+
+SUITES = ("perplexity", "lm-eval")
+_ONLY = {
+    "perplexity": ("text_file", "tokens", "window", "stride", "against"),
+    "lm-eval": ("tasks", "include_path", "limit", "fewshot", "chat"),
+}
+_FLAGS = {"text_file": "--text", "include_path": "--include-path"}
 
 
 @click.command("eval")
-@bundle_argument
-@click.option("--suite", type=click.Choice(["perplexity"]), default="perplexity", show_default=True)
-@click.option("--text", "text_file", type=PATH, required=True, help="A UTF-8 text file.")
+@click.argument("bundles", type=PATH, nargs=-1, required=True, metavar="BUNDLE...")
+@click.option("--suite", type=click.Choice(SUITES), default="perplexity", show_default=True)
+@click.option("--text", "text_file", type=PATH, help="perplexity: a UTF-8 text file.")
 @click.option(
-    "--tokens", type=click.IntRange(min=2), metavar="N", help="Use the first N tokens only."
+    "--tokens",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="perplexity: use the first N tokens only.",
 )
 @click.option(
     "--window",
     type=click.IntRange(min=2),
     metavar="N",
-    help="Tokens that the model sees at once.",
+    help="perplexity: tokens that the model sees at once.",
 )
 @click.option(
     "--stride",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Tokens from one window to the next.  [default: half the window]",
+    help="perplexity: tokens from one window to the next.  [default: half the window]",
 )
+@click.option(
+    "--against",
+    metavar="BUNDLE|MODEL",
+    help="perplexity: compare with this bundle or float model, token by token.",
+)
+@click.option(
+    "--tasks", metavar="TASK[,...]", help="lm-eval: names of tasks or groups, or YAML files."
+)
+@click.option("--include-path", type=PATH, metavar="DIR", help="lm-eval: a folder of more tasks.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="lm-eval: the first N documents of each task.",
+)
+@click.option(
+    "--fewshot",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="lm-eval: examples before each question.  [default: the task's own]",
+)
+@click.option("--chat", is_flag=True, help="lm-eval: ask in the bundle's chat turns.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Worker threads.")
+@click.option(
+    "--resume",
+    type=PATH,
+    metavar="FILE",
+    help="Keep results in FILE as they come, and do not compute again what it has.",
+)
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="Also write the result as JSON.")
+@click.option("--force", is_flag=True, help="Replace the output if it exists.")
 @command_options
 def evaluate(
     invocation: Invocation,
-    bundle: Path,
+    bundles: tuple[Path, ...],
     *,
     suite: str,
-    text_file: Path,
-    tokens: int | None,
-    window: int | None,
-    stride: int | None,
+    output: Path | None,
+    force: bool,
+    **options: Any,
 ) -> None:
-    """Measure the quality of BUNDLE on the program itself, not on the model it came from."""
-    text, limits = read_text(text_file), Limits(tokens, window, stride)
-    result = invocation.library.perplexity(bundle, text, limits, invocation.steps())
-    document = {
-        "bundle": str(bundle),
-        "suite": suite,
-        "text": str(text_file),
-        "perplexity": result.perplexity,
-        "tokens": result.tokens,
-        "window": result.window,
-        "stride": result.stride,
-    }
-    invocation.result(
-        document,
-        f"perplexity {result.perplexity:.3f} over {result.tokens} tokens "
-        f"(window {result.window}, stride {result.stride})",
+    """Measure the quality of bundles on the programs themselves, not on what they came from.
+
+    perplexity: how well a text is predicted. lm-eval: tasks of EleutherAI's harness, which is
+    installed with: pip install 'shakti-sdk[eval]'. Several bundles are shown side by side.
+    """
+    _require_own_options(suite, options)
+    invocation.library.require_new(output, force=force)
+    run = _perplexity if suite == "perplexity" else _harness
+    document, text = run(invocation, bundles, options)
+    if output is not None:
+        invocation.library.write_result(output, document, force=force)
+    invocation.result(document, text)
+
+
+def _require_own_options(suite: str, options: dict[str, Any]) -> None:
+    """Raises UsageError for an option of another suite, or without what the suite is about."""
+    for other, names in _ONLY.items():
+        given = [name for name in names if options[name] is not None and options[name] is not False]
+        if other != suite and given:
+            flag = _FLAGS.get(given[0], f"--{given[0]}")
+            raise UsageError(f"{flag} belongs to --suite {other}.")
+    needed = "text_file" if suite == "perplexity" else "tasks"
+    if options[needed] is None:
+        flag = _FLAGS.get(needed, f"--{needed}")
+        raise UsageError(f"--suite {suite} needs {flag}.", "See shakti-sdk eval --help")
+
+
+# --- perplexity ---------------------------------------------------------------------------
+
+
+def _perplexity(
+    invocation: Invocation, bundles: tuple[Path, ...], options: dict[str, Any]
+) -> tuple[dict[str, Any], str]:
+    text_file: Path = options["text_file"]
+    asked = PerplexityOptions(
+        bundles=bundles,
+        text=read_text(text_file),
+        text_name=str(text_file),
+        tokens=options["tokens"],
+        window=options["window"],
+        stride=options["stride"],
+        against=options["against"],
+        threads=options["threads"],
+        resume=options["resume"],
     )
+    found = invocation.library.perplexity(asked, invocation.steps())
+    if len(found) == 1:
+        return found[0].document, "\n".join(_sentences(found[0]))
+    document = {"suite": "perplexity", "results": [one.document for one in found]}
+    return document, _perplexity_table(found)
+
+
+def _sentences(found: Perplexity) -> list[str]:
+    result = found.result
+    lines = [
+        f"perplexity {result.perplexity:.3f} over {result.tokens} tokens "
+        f"(window {result.window}, stride {result.stride})"
+    ]
+    against = result.against
+    if against is not None:
+        lines += [
+            f"{against.ratio:.4f} ± {against.ratio_stderr:.4f} × that of {against.name} "
+            f"({against.perplexity:.3f})",
+            f"KL {against.kl:.4f} nats a token, same best token at {against.top1:.1%}",
+        ]
+    return lines
+
+
+def _perplexity_table(found: Sequence[Perplexity]) -> str:
+    header = ["bundle", "perplexity", "nll", "± stderr"]
+    rows = []
+    for one in found:
+        result, against = one.result, one.result.against
+        row = [one.bundle.name, f"{result.perplexity:.3f}"]
+        row += [f"{result.nll:.4f}", f"{result.nll_stderr:.4f}"]
+        if against is not None:
+            row += [f"{against.ratio:.4f}", f"{against.kl:.4f}", f"{against.top1:.1%}"]
+        rows.append(row)
+    first = found[0].result
+    if first.against is not None:
+        header += ["ratio", "KL", "same best"]
+    where = f"{first.tokens} tokens, window {first.window}, stride {first.stride}"
+    if first.against is not None:
+        where += f"; against {first.against.name} ({first.against.perplexity:.3f})"
+    return f"{table(rows, header=header, right='l' + 'r' * (len(header) - 1))}\n\n  {where}"
 
 
 def read_text(path: Path) -> str:
@@ -71,3 +183,42 @@ def read_text(path: Path) -> str:
         raise InputError(
             f"{path} is not UTF-8 text (byte {error.start}).", "Convert it to UTF-8 first."
         ) from error
+
+
+# --- lm-eval ------------------------------------------------------------------------------
+
+
+def _harness(
+    invocation: Invocation, bundles: tuple[Path, ...], options: dict[str, Any]
+) -> tuple[dict[str, Any], str]:
+    tasks = tuple(name.strip() for name in options["tasks"].split(",") if name.strip())
+    if not tasks:
+        raise UsageError("--tasks names no task.", "For example: --tasks arc_easy,mine.yaml")
+    asked = HarnessOptions(
+        bundles=bundles,
+        tasks=tasks,
+        include=options["include_path"],
+        limit=options["limit"],
+        fewshot=options["fewshot"],
+        chat=options["chat"],
+        threads=options["threads"],
+        resume=options["resume"],
+    )
+    found = invocation.library.harness(asked, invocation.steps())
+    document = {"suite": "lm-eval", "results": [one.document for one in found]}
+    return document, _score_table(found)
+
+
+def _score_table(found: Sequence[HarnessScores]) -> str:
+    """A row a metric, a column a bundle."""
+    names = [one.bundle.name for one in found]
+    rows = []
+    for index, score in enumerate(found[0].scores):
+        label = score.metric if score.filter == "none" else f"{score.metric} ({score.filter})"
+        row = [score.task, str(score.documents), label]
+        for one in found:
+            same = one.scores[index]
+            error = "" if same.stderr is None else f" ± {same.stderr:.4f}"
+            row.append(f"{same.value:.4f}{error}")
+        rows.append(row)
+    return table(rows, header=["task", "n", "metric", *names], right="lrl" + "r" * len(names))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sdk_builder.cli.answers import (
     Benched,
@@ -18,6 +18,7 @@ from sdk_builder.cli.answers import (
     Conversation,
     DeviceRow,
     Exported,
+    HarnessScores,
     Perplexity,
     Tuned,
     Verified,
@@ -30,7 +31,8 @@ from sdk_builder.cli.requests import (
     DemoBuildOptions,
     DemoInstallOptions,
     ExportOptions,
-    Limits,
+    HarnessOptions,
+    PerplexityOptions,
     ReportOptions,
     TuneOptions,
 )
@@ -91,19 +93,29 @@ class InstalledLibrary:
             chat = None if raw else session.chat(system=system)
             yield SessionConversation(session, chat)
 
-    def perplexity(self, path: Path, text: str, limits: Limits, steps: Steps) -> Perplexity:
-        """Measure a bundle on a text."""
-        from sdk_builder.bundle.reader import Bundle
-        from sdk_builder.evaluation.perplexity import evaluate
+    def perplexity(self, options: PerplexityOptions, steps: Steps) -> Sequence[Perplexity]:
+        """Measure bundles on a text."""
+        from sdk_builder.evaluation.measure import PerplexityRequest, measure_perplexity
 
-        return evaluate(
-            Bundle.open(path),
-            text,
-            max_tokens=limits.tokens,
-            window=limits.window,
-            stride=limits.stride,
-            steps=steps,
-        )
+        return measure_perplexity(PerplexityRequest(**vars(options)), steps)
+
+    def harness(self, options: HarnessOptions, steps: Steps) -> Sequence[HarnessScores]:
+        """Run lm-eval's tasks on bundles."""
+        from sdk_builder.evaluation.harness import HarnessRequest, run_harness
+
+        return run_harness(HarnessRequest(**vars(options)), steps)
+
+    def require_new(self, output: Path | None, *, force: bool) -> None:
+        """Raises TargetExistsError for a result that is there already."""
+        from sdk_builder.evaluation.record import require_new
+
+        require_new(output, force=force)
+
+    def write_result(self, output: Path, document: dict[str, Any], *, force: bool) -> None:
+        """Write a result as JSON."""
+        from sdk_builder.evaluation.record import write_document
+
+        write_document(output, document, force=force)
 
     def tune(self, options: TuneOptions, steps: Steps) -> Tuned:
         """Search for the best export within limits."""

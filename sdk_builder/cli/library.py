@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sdk_builder.cli.answers import (
     Benched,
@@ -18,6 +18,7 @@ from sdk_builder.cli.answers import (
     Conversation,
     DeviceRow,
     Exported,
+    HarnessScores,
     Perplexity,
     Tuned,
     Verified,
@@ -29,7 +30,8 @@ from sdk_builder.cli.requests import (
     DemoBuildOptions,
     DemoInstallOptions,
     ExportOptions,
-    Limits,
+    HarnessOptions,
+    PerplexityOptions,
     ReportOptions,
     TuneOptions,
 )
@@ -58,7 +60,13 @@ class Library(Protocol):
         self, path: Path, *, threads: int | None, system: str | None, raw: bool, steps: Steps
     ) -> AbstractContextManager[Conversation]: ...
 
-    def perplexity(self, path: Path, text: str, limits: Limits, steps: Steps) -> Perplexity: ...
+    def perplexity(self, options: PerplexityOptions, steps: Steps) -> Sequence[Perplexity]: ...
+
+    def harness(self, options: HarnessOptions, steps: Steps) -> Sequence[HarnessScores]: ...
+
+    def require_new(self, output: Path | None, *, force: bool) -> None: ...
+
+    def write_result(self, output: Path, document: dict[str, Any], *, force: bool) -> None: ...
 
     def tune(self, options: TuneOptions, steps: Steps) -> Tuned: ...
 

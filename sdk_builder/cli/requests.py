@@ -44,12 +44,35 @@ class Answering:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How to evaluate, in tokens; None leaves it to the evaluation."""
+class PerplexityOptions:
+    """What the user asked to measure on a text; the fields of `evaluation.PerplexityRequest`.
 
+    None leaves it to the evaluation.
+    """
+
+    bundles: tuple[Path, ...]
+    text: str
+    text_name: str
     tokens: int | None = None
     window: int | None = None
     stride: int | None = None
+    against: str | None = None
+    threads: int | None = None
+    resume: Path | None = None
+
+
+@dataclass(frozen=True)
+class HarnessOptions:
+    """What the user asked of lm-eval's tasks; the fields of `evaluation.HarnessRequest`."""
+
+    bundles: tuple[Path, ...]
+    tasks: tuple[str, ...]
+    include: Path | None = None
+    limit: int | None = None
+    fewshot: int | None = None
+    chat: bool = False
+    threads: int | None = None
+    resume: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,9 @@ class Session:
         """Release the program's memory."""
         self.engine.close()
 
-    def reset(self) -> None:
-        """Forget what the KV cache holds."""
-        self._cached = []
+    def reset(self, keep: int = 0) -> None:
+        """Forget what the KV cache holds, but for the first `keep` positions."""
+        del self._cached[keep:]
 
     # -- text -----------------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ class Session:
                 f"the prompt has {len(prompt)} tokens, the context is {context}",
                 "shorten it, start a new chat, or export with a longer --context",
             )
-        reused = min(_common_prefix(self._cached, prompt), len(prompt) - 1)
+        reused = min(common_prefix(self._cached, prompt), len(prompt) - 1)
         self._cached = list(prompt[:reused])
         for start in range(reused, len(prompt), self.engine.max_chunk):
             chunk = prompt[start : start + self.engine.max_chunk]
@@ -256,7 +256,8 @@ def _recorded(ids: Iterator[int], record: list[int] | None) -> Iterator[int]:
         yield token
 
 
-def _common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many ids both begin with."""
     count = 0
     for x, y in zip(a, b, strict=False):
         if x != y:

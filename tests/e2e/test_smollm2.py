@@ -251,3 +251,45 @@ def test_benchmark_of_this_machine_ends_in_a_full_report(q4: Path, tmp_path: Pat
     assert shown in text
     assert "SmolLM2" in text or "smollm2" in text
     assert (page / "plots" / "size.png").stat().st_size > 1000
+
+
+FACTS = [
+    ("The capital of France is", ["Paris", "Berlin", "New York City"], 0),
+    ("Two plus two is", ["seven", "four", "a hundred"], 1),
+    ("The colour of a clear sky is", ["green", "made of cheese", "blue"], 2),
+    ("Cats like to drink", ["gravel", "milk", "the whole lake"], 1),
+]
+
+
+def test_lm_eval_finds_that_q4_knows_facts(q4: Path, tmp_path: Path):
+    rows = [{"q": question, "choices": choices, "a": a} for question, choices, a in FACTS]
+    (tmp_path / "facts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = {
+        "task": "facts",
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(tmp_path / "facts.jsonl")}},
+        "test_split": "test",
+        "output_type": "multiple_choice",
+        "doc_to_text": "{{q}}",
+        "doc_to_target": "a",
+        "doc_to_choice": "choices",
+        "metric_list": [{"metric": "acc"}],
+    }
+    path = tmp_path / "facts.yaml"
+    path.write_text(json.dumps(task))  # which is YAML, too
+    arguments = ("eval", q4, "--suite", "lm-eval", "--tasks", path, "--json")
+    done = shakti(*arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (document,) = json.loads(done.stdout)["results"]
+    assert document["scores"][0]["value"] >= 0.75
+    assert document["computed_tokens"] < document["asked_tokens"]
+
+
+def test_distance_of_q4_from_its_source_is_small_on_text(q4: Path, tmp_path: Path):
+    arguments = ("--text", ROOT / "LICENSE", "--tokens", "900", "--window", "512", "--json")
+    done = shakti("eval", q4, *arguments, "--against", "smollm2-135m", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert 0.95 < found["against"]["ratio"] < 1.5
+    assert 0.0 < found["against"]["kl"] < 0.5
+    assert found["against"]["top1"] > 0.7

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from sdk_builder.app.build import BuildRequest
 from sdk_builder.app.inspection import ApkReport
@@ -30,7 +30,8 @@ from sdk_builder.cli.requests import (
     Answering,
     DemoBuildOptions,
     ExportOptions,
-    Limits,
+    HarnessOptions,
+    PerplexityOptions,
     TuneOptions,
 )
 from sdk_builder.errors import ShaktiError
@@ -154,11 +155,58 @@ class FakeStats:
 
 
 @dataclass(frozen=True)
-class FakePerplexity:
+class FakeAgainst:
+    name: str
+    perplexity: float = 15.0
+    ratio: float = 1.15
+    ratio_stderr: float = 0.01
+    kl: float = 0.125
+    top1: float = 0.875
+
+
+@dataclass(frozen=True)
+class FakeFigures:
     perplexity: float = 17.25
     tokens: int = 99
     window: int = 32
     stride: int = 16
+    nll: float = 2.8478
+    nll_stderr: float = 0.05
+    against: FakeAgainst | None = None
+
+
+@dataclass(frozen=True)
+class FakePerplexity:
+    bundle: Path
+    result: FakeFigures
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return {
+            "suite": "perplexity",
+            "bundle": str(self.bundle),
+            "perplexity": self.result.perplexity,
+        }
+
+
+@dataclass(frozen=True)
+class FakeScore:
+    task: str
+    metric: str
+    value: float
+    stderr: float | None
+    filter: str = "none"
+    documents: int = 5
+
+
+@dataclass(frozen=True)
+class FakeHarnessScores:
+    bundle: Path
+    scores: tuple[FakeScore, ...]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return {"bundle": str(self.bundle)}
 
 
 @dataclass(frozen=True)
@@ -223,9 +271,10 @@ class FakeLibrary(InstalledLibrary):
     untrained: bool = False
     conversation: FakeConversation = field(default_factory=lambda: FakeConversation([]))
     conversed: list[dict[str, object]] = field(default_factory=list)
-    measured: list[tuple[Path, str, Limits]] = field(default_factory=list)
     tuned: FakeTuned = FakeTuned()
     tunings: list[TuneOptions] = field(default_factory=list)
+    measured: list[PerplexityOptions] = field(default_factory=list)
+    harnessed: list[HarnessOptions] = field(default_factory=list)
     findings: tuple[Finding, ...] = (Finding("Python", "ok", "3.11"),)
     app_findings: tuple[Finding, ...] = (Finding("JDK", "ok", "17"),)
     built: list[DemoBuildOptions] = field(default_factory=list)
@@ -261,10 +310,20 @@ class FakeLibrary(InstalledLibrary):
         self.conversed.append({"path": path, "threads": threads, "system": system, "raw": raw})
         yield self.conversation
 
-    def perplexity(self, path: Path, text: str, limits: Limits, steps: Steps) -> FakePerplexity:
+    def perplexity(self, options: PerplexityOptions, steps: Steps) -> list[FakePerplexity]:
         self._fail()
-        self.measured.append((path, text, limits))
-        return FakePerplexity()
+        self.measured.append(options)
+        against = None if options.against is None else FakeAgainst(options.against)
+        return [FakePerplexity(path, FakeFigures(against=against)) for path in options.bundles]
+
+    def harness(self, options: HarnessOptions, steps: Steps) -> list[FakeHarnessScores]:
+        self._fail()
+        self.harnessed.append(options)
+        scores = (
+            FakeScore(options.tasks[0], "acc", 0.4, 0.245),
+            FakeScore(options.tasks[0], "exact_match", 0.25, None, filter="strict"),
+        )
+        return [FakeHarnessScores(path, scores) for path in options.bundles]
 
     def tune(self, options: TuneOptions, steps: Steps) -> FakeTuned:
         self._fail()

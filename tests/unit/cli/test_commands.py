@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sdk_builder.bundle.manifest import Manifest
 from sdk_builder.cli.export_cmd import default_output
-from sdk_builder.cli.requests import ExportOptions, Limits
+from sdk_builder.cli.requests import ExportOptions
 from sdk_builder.findings import Finding
 from sdk_builder.models.presets import PRESETS
 from tests.unit.cli.conftest import Shakti
@@ -217,36 +217,6 @@ def test_verify_json_of_a_bad_bundle_holds_checks_and_error(shakti: Shakti):
     assert outcome.document["ok"] is False
     assert [check["status"] for check in outcome.document["checks"]] == ["pass", "fail", "skipped"]
     assert outcome.document["error"]["family"] == "VerificationError"
-
-
-# --- eval ---------------------------------------------------------------------------------
-
-
-def test_eval_reads_the_text_and_prints_perplexity(tmp_path: Path, shakti: Shakti):
-    text = tmp_path / "text.txt"
-    text.write_text("héllo", encoding="utf-8")
-    library = FakeLibrary()
-    limits = ["--tokens", "64", "--window", "32", "--stride", "8"]
-    outcome = shakti("eval", "b", "--text", str(text), *limits, library=library)
-    assert outcome.stdout == "perplexity 17.250 over 99 tokens (window 32, stride 16)\n"
-    assert library.measured == [(Path("b"), "héllo", Limits(64, 32, 8))]
-
-
-def test_eval_json(tmp_path: Path, shakti: Shakti):
-    text = tmp_path / "text.txt"
-    text.write_text("hello", encoding="utf-8")
-    document = shakti("eval", "b", "--text", str(text), "--json").document
-    assert document["perplexity"] == 17.25
-    assert document["suite"] == "perplexity"
-
-
-def test_eval_of_a_missing_or_binary_text_is_an_input_error(tmp_path: Path, shakti: Shakti):
-    binary = tmp_path / "binary"
-    binary.write_bytes(b"ab\xff")
-    missing = shakti("eval", "b", "--text", str(tmp_path / "none"))
-    not_text = shakti("eval", "b", "--text", str(binary))
-    assert (missing.code, not_text.code) == (3, 3)
-    assert "not UTF-8 text (byte 2)" in not_text.stderr
 
 
 # --- doctor -------------------------------------------------------------------------------
