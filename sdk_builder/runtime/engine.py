@@ -62,7 +62,8 @@ class ExecutorchEngine:
             self._module: Any = runtime._load_for_executorch(str(program))
             self._vocab_size = int(self._module.run_method("get_vocab_size", ())[0])
             # The first run packs the weights; it belongs to loading, and its log is held back.
-            self._module.run_method("forward", (torch.tensor([[0]]), torch.tensor([0])))
+            with one_blas_thread():
+                self._module.run_method("forward", (torch.tensor([[0]]), torch.tensor([0])))
 
     def forward(self, ids: Sequence[int], start: int) -> Tensor:
         return self._run("forward", ids, start)[0, 0]
@@ -76,7 +77,8 @@ class ExecutorchEngine:
         self._check(ids, start)
         inputs = (torch.tensor([list(ids)]), torch.tensor([start]))
         try:
-            result: Tensor = self._module.run_method(method, inputs)[0]
+            with one_blas_thread():
+                result: Tensor = self._module.run_method(method, inputs)[0]
         except RuntimeError as error:
             raise SessionError(
                 f"the program's {method} method failed: {error}",
@@ -123,6 +125,24 @@ def load_runtime() -> Any:
             )
         torch.ops.load_library(str(found[0]))
     return _C
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep torch's BLAS on one thread inside the block; torch's own setting returns after it.
+
+    The attention kernel's workers are the runtime's pool. On x86 hosts each of them calls MKL, which
+    would start a team of its own: more threads than processors, most of them waiting.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager
