@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from sdk_builder.errors import SessionError, ToolchainError
+from sdk_builder.runtime.blas import one_blas_thread
 
 _KERNEL_LIBRARIES = (
     "kernels/quantized/*quantized_ops_aot_lib.*",
@@ -46,12 +47,19 @@ class ExecutorchEngine:
     """A `.pte` on this machine, through ExecuTorch's Python runtime.
 
     threads: for the whole process (the runtime has one pool); None keeps the runtime's choice.
+    traced: record what runs and when, for `write_trace`.
 
     Raises SessionError when the program does not load.
     """
 
     def __init__(
-        self, program: Path, *, context_length: int, max_chunk: int, threads: int | None = None
+        self,
+        program: Path,
+        *,
+        context_length: int,
+        max_chunk: int,
+        threads: int | None = None,
+        traced: bool = False,
     ) -> None:
         self.context_length = context_length
         self.max_chunk = max_chunk
@@ -59,7 +67,9 @@ class ExecutorchEngine:
             runtime = load_runtime()
             if threads is not None:
                 runtime._unsafe_reset_threadpool(threads)
-            self._module: Any = runtime._load_for_executorch(str(program))
+            self._module: Any = runtime._load_for_executorch(
+                str(program), enable_etdump=traced, debug_buffer_size=0
+            )
             self._vocab_size = int(self._module.run_method("get_vocab_size", ())[0])
             # The first run packs the weights; it belongs to loading, and its log is held back.
             with one_blas_thread():
@@ -96,6 +106,12 @@ class ExecutorchEngine:
                 "the tokenizer does not belong to this program",
             )
 
+    def write_trace(self, path: Path) -> None:
+        """Write an ETDump of all runs so far. Raises SessionError when nothing was traced."""
+        if self._module is None or not self._module.has_etdump():
+            raise SessionError("this session was not traced", "open it with traced=True")
+        self._module.write_etdump_result_to_file(str(path))
+
     def close(self) -> None:
         self._module = None
 
@@ -125,24 +141,6 @@ def load_runtime() -> Any:
             )
         torch.ops.load_library(str(found[0]))
     return _C
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Keep torch's BLAS on one thread inside the block; torch's own setting returns after it.
-
-    The attention kernel's workers are the runtime's pool. On x86 hosts each of them calls MKL, which
-    would start a team of its own: more threads than processors, most of them waiting.
-    """
-    threads = torch.get_num_threads()
-    if threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @contextmanager
