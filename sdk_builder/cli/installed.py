@@ -30,6 +30,7 @@ from sdk_builder.cli.requests import (
     DemoInstallOptions,
     ExportOptions,
     Limits,
+    ProfileOptions,
     ReportOptions,
 )
 from sdk_builder.log import Steps
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from sdk_builder.catalogue import Entry
     from sdk_builder.device.adb import Adb, AdbPhone
     from sdk_builder.findings import Finding
+    from sdk_builder.profiling.result import Profile
 
 
 class InstalledLibrary:
@@ -102,6 +104,12 @@ class InstalledLibrary:
             stride=limits.stride,
             steps=steps,
         )
+
+    def profile(self, options: ProfileOptions, steps: Steps) -> Profile:
+        """Measure where a bundle's time goes."""
+        from sdk_builder.profiling.measure import ProfileRequest, run_profile
+
+        return run_profile(ProfileRequest(**vars(options)), steps)
 
     def doctor(self, *, network: bool) -> Sequence[Finding]:
         """Look at this machine."""

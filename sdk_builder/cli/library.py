@@ -29,6 +29,7 @@ from sdk_builder.cli.requests import (
     DemoInstallOptions,
     ExportOptions,
     Limits,
+    ProfileOptions,
     ReportOptions,
 )
 from sdk_builder.log import Steps
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sdk_builder.benchmark.analysis.comparison import Comparison
     from sdk_builder.catalogue import Entry
     from sdk_builder.findings import Finding
+    from sdk_builder.profiling.result import Profile
 
 
 class Library(Protocol):
@@ -57,6 +59,8 @@ class Library(Protocol):
     ) -> AbstractContextManager[Conversation]: ...
 
     def perplexity(self, path: Path, text: str, limits: Limits, steps: Steps) -> Perplexity: ...
+
+    def profile(self, options: ProfileOptions, steps: Steps) -> Profile: ...
 
     def doctor(self, *, network: bool) -> Sequence[Finding]: ...
 

@@ -146,7 +146,7 @@ def _steps(graph: fx.Graph, parameters: dict[str, str]) -> Iterator[Segment | At
             continue
         if node.target is torch.ops.shakti.attend.default:
             q, k, v, layer = node.args
-            # Rotated together, q and k come out as one: XNNPACK of some Android builds cannot slice.
+            # q and k leave the segment as one: XNNPACK of some Android builds cannot slice.
             yield _segment([made for made in pending if made not in (q, k)], parameters)
             pending = []
             yield Attention(layer, q, k, v, node)

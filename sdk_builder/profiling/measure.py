@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from sdk_builder.bundle.checks import check_files
@@ -83,7 +84,7 @@ def run_profile(request: ProfileRequest, steps: Steps) -> Profile:
         mine, runs = runs[:count], runs[count:]
         parts = [attribute(run) for run in mine]
         step = len(case.chunks)
-        repeated = [sum(parts[at : at + step], start=[]) for at in range(0, count, step)]
+        repeated = [list(chain(*parts[at : at + step])) for at in range(0, count, step)]
         phases.append(
             Phase(
                 name=case.name,
@@ -172,7 +173,9 @@ def _times_ms(engine: ExecutorchEngine, case: _Case, repetitions: int) -> list[f
     return times
 
 
-def _traced(bundle: Bundle, request: ProfileRequest, cases: Sequence[_Case]) -> list[Sequence[Event]]:
+def _traced(
+    bundle: Bundle, request: ProfileRequest, cases: Sequence[_Case]
+) -> list[Sequence[Event]]:
     """The traces of all calls, warm-up left out, in order."""
     engine = _engine(bundle, request.threads, traced=True)
     kept: list[Sequence[Event]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -123,6 +123,42 @@ class Profile:
     loading: Loading
     phases: tuple[Phase, ...]
 
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "bundle": self.bundle,
+            "name": self.name,
+            "layers": self.layers,
+            "threads": self.threads,
+            "bandwidth_gb_per_s": self.bandwidth_gb_per_s,
+            "loading": {
+                **asdict(self.loading),
+                "program_peak_mib": self.loading.program_peak_mib,
+                "peak_ratio": self.loading.peak_ratio,
+            },
+            "phases": [_phase(phase, self.bandwidth_gb_per_s) for phase in self.phases],
+        }
+
+    @property
+    def csv_header(self) -> tuple[str, ...]:
+        return ("phase", "part", "layer", "operator", "calls", "ms")
+
+    def csv_rows(self) -> list[tuple[object, ...]]:
+        """Everything, one place and operator a row, under `csv_header`."""
+        return [
+            (
+                phase.name,
+                moment.part,
+                "" if moment.layer is None else moment.layer,
+                moment.operator,
+                calls,
+                moment.ms,
+            )
+            for phase in self.phases
+            for moment, calls in phase.moments
+        ]
+
 
 def average(runs: Sequence[Sequence[Moment]]) -> tuple[tuple[Moment, float], ...]:
     """The faster half of `runs`, on average: equal places and operators together, with calls."""
@@ -136,24 +172,6 @@ def average(runs: Sequence[Sequence[Moment]]) -> tuple[tuple[Moment, float], ...
     return tuple(
         (Moment(*place, ms / len(kept)), calls / len(kept)) for place, (ms, calls) in sums.items()
     )
-
-
-def document(profile: Profile) -> dict[str, Any]:
-    """The profile as JSON."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "bundle": profile.bundle,
-        "name": profile.name,
-        "layers": profile.layers,
-        "threads": profile.threads,
-        "bandwidth_gb_per_s": profile.bandwidth_gb_per_s,
-        "loading": {
-            **asdict(profile.loading),
-            "program_peak_mib": profile.loading.program_peak_mib,
-            "peak_ratio": profile.loading.peak_ratio,
-        },
-        "phases": [_phase(phase, profile.bandwidth_gb_per_s) for phase in profile.phases],
-    }
 
 
 def _phase(phase: Phase, bandwidth: float | None) -> dict[str, Any]:
@@ -174,14 +192,3 @@ def _phase(phase: Phase, bandwidth: float | None) -> dict[str, Any]:
         "by_layer": [asdict(row) for row in phase.by_layer()],
         "operators": [asdict(row) for row in phase.by_operator()],
     }
-
-
-CSV_HEADER = ("phase", "part", "layer", "operator", "calls", "ms")
-
-
-def csv_rows(profile: Profile) -> Iterable[tuple[object, ...]]:
-    """Everything, one place and operator a row, under `CSV_HEADER`."""
-    for phase in profile.phases:
-        for moment, calls in phase.moments:
-            layer = "" if moment.layer is None else moment.layer
-            yield phase.name, moment.part, layer, moment.operator, calls, moment.ms
