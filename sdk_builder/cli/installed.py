@@ -33,6 +33,7 @@ from sdk_builder.cli.requests import (
     ExportOptions,
     HarnessOptions,
     PerplexityOptions,
+    ProfileOptions,
     ReportOptions,
     TuneOptions,
 )
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from sdk_builder.catalogue import Entry
     from sdk_builder.device.adb import Adb, AdbPhone
     from sdk_builder.findings import Finding
+    from sdk_builder.profiling.result import Profile
 
 
 class InstalledLibrary:
@@ -124,6 +126,12 @@ class InstalledLibrary:
             from sdk_builder.tuning.tune import run_tune
 
         return run_tune(TuneRequest(**vars(options)), steps)
+
+    def profile(self, options: ProfileOptions, steps: Steps) -> Profile:
+        """Measure where a bundle's time goes."""
+        from sdk_builder.profiling.measure import ProfileRequest, run_profile
+
+        return run_profile(ProfileRequest(**vars(options)), steps)
 
     def doctor(self, *, network: bool) -> Sequence[Finding]:
         """Look at this machine."""

@@ -32,6 +32,7 @@ from sdk_builder.cli.requests import (
     ExportOptions,
     HarnessOptions,
     PerplexityOptions,
+    ProfileOptions,
     ReportOptions,
     TuneOptions,
 )
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from sdk_builder.benchmark.analysis.comparison import Comparison
     from sdk_builder.catalogue import Entry
     from sdk_builder.findings import Finding
+    from sdk_builder.profiling.result import Profile
 
 
 class Library(Protocol):
@@ -69,6 +71,8 @@ class Library(Protocol):
     def write_result(self, output: Path, document: dict[str, Any], *, force: bool) -> None: ...
 
     def tune(self, options: TuneOptions, steps: Steps) -> Tuned: ...
+
+    def profile(self, options: ProfileOptions, steps: Steps) -> Profile: ...
 
     def doctor(self, *, network: bool) -> Sequence[Finding]: ...
 

@@ -76,6 +76,18 @@ class HarnessOptions:
 
 
 @dataclass(frozen=True)
+class ProfileOptions:
+    """What the user asked of a profile; the fields of `profiling.measure.ProfileRequest`."""
+
+    bundle: Path
+    tokens: int
+    depth: int
+    threads: int | None
+    repetitions: int
+    bandwidth_gb_per_s: float | None
+
+
+@dataclass(frozen=True)
 class PeerOptions:
     """Another tool to measure on this machine, with its own model file."""
 

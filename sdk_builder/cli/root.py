@@ -31,6 +31,9 @@ COMMANDS = {
     "bench": LazyCommand(
         "sdk_builder.cli.bench_cmd", "bench", "Measure a bundle's speed on phones and here."
     ),
+    "profile": LazyCommand(
+        "sdk_builder.cli.profile_cmd", "profile", "Show where a bundle's time goes."
+    ),
     "report": LazyCommand(
         "sdk_builder.cli.report_cmd", "report", "Make tables and plots from measurements."
     ),

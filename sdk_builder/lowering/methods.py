@@ -61,11 +61,20 @@ def build_method(trunk: Trunk, name: str, *, all_positions: bool) -> PlanBuilder
     delegates = iter(trunk.delegates)
     for step in trunk.graph.steps:
         if isinstance(step, Attention):
+            for node in (step.q, step.k):
+                values[node] = _heads(plan, trunk.graph, node, values)
             values[step.node] = _attend(plan, trunk, step, values, position)
             continue
         inputs = _delegate_inputs(trunk.graph, step, values, embedded)
+        # Behind the last attention, positions have nothing to do with each other.
+        one_position = step is trunk.graph.steps[-1] and not all_positions
+        if one_position:
+            inputs = [_last_position(plan, value) for value in inputs]
         inputs += [_vector(plan, trunk, node) for node in step.vectors]
-        outputs = [_temporary(plan, trunk.graph, node) for node in step.outputs]
+        outputs = [
+            _temporary(plan, trunk.graph, node, length=1 if one_position else None)
+            for node in step.outputs
+        ]
         plan.delegate(next(delegates), [*inputs, *outputs])
         values.update(zip(step.outputs, outputs, strict=True))
     hidden = values[trunk.graph.result]
@@ -156,17 +165,38 @@ def _vector(plan: PlanBuilder, trunk: Trunk, node: fx.Node) -> int:
     return plan.constant(_FLOAT, trunk.graph.shape(node), trunk.table.index(constant))
 
 
-def _temporary(plan: PlanBuilder, graph: DecoderGraph, node: fx.Node) -> int:
-    return plan.temporary(_FLOAT, graph.shape(node), dynamic=graph.free_dimension(node) is not None)
+def _temporary(
+    plan: PlanBuilder, graph: DecoderGraph, node: fx.Node, *, length: int | None = None
+) -> int:
+    """Memory for the node's value; of `length` tokens, or of as many as the call has."""
+    shape, free = graph.shape(node), graph.free_dimension(node)
+    if length is not None and free is not None:
+        shape, free = (*shape[:free], length, *shape[free + 1 :]), None
+    return plan.temporary(_FLOAT, shape, dynamic=free is not None)
+
+
+def _heads(
+    plan: PlanBuilder, graph: DecoderGraph, node: fx.Node, values: dict[fx.Node, int]
+) -> int:
+    """The heads of `node`, a slice ``[1,S,H,hd]`` of a value that holds more of them."""
+    source, axis, start, stop = node.args
+    out = _temporary(plan, graph, node)
+    bounds = [plan.scalar(int(bound)) for bound in (axis, start, stop, 1)]  # type: ignore[arg-type]
+    plan.kernel("aten::slice_copy", "Tensor_out", [values[source], *bounds, out, out])  # type: ignore[index]
+    return out
+
+
+def _last_position(plan: PlanBuilder, value: int) -> int:
+    """``[1,S,...]`` -> ``[1,1,...]``."""
+    _, _, *rest = plan.sizes(value)
+    last = plan.temporary(_FLOAT, (1, 1, *rest), dynamic=False)
+    bounds = [plan.scalar(1), plan.scalar(-1), plan.scalar(_TO_THE_END), plan.scalar(1)]
+    plan.kernel("aten::slice_copy", "Tensor_out", [value, *bounds, last, last])
+    return last
 
 
 def _head(plan: PlanBuilder, trunk: Trunk, hidden: int, *, all_positions: bool) -> int:
-    chunk, size = trunk.graph.shape(trunk.graph.result)[1:]
-    if not all_positions:
-        last = plan.temporary(_FLOAT, (1, 1, size), dynamic=False)
-        bounds = [plan.scalar(1), plan.scalar(-1), plan.scalar(_TO_THE_END), plan.scalar(1)]
-        plan.kernel("aten::slice_copy", "Tensor_out", [hidden, *bounds, last, last])
-        hidden, chunk = last, 1
+    chunk = trunk.graph.shape(trunk.graph.result)[1] if all_positions else 1
     logits = plan.temporary(_FLOAT, (1, chunk, trunk.vocab_size), dynamic=all_positions)
     plan.delegate(trunk.head, [hidden, logits])
     return logits

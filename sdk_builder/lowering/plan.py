@@ -125,6 +125,12 @@ class PlanBuilder:
         self._buffers[index] = _Buffer(index, size_bytes, first=now, last=now)
         return index
 
+    def sizes(self, value: int) -> tuple[int, ...]:
+        """The largest sizes of a tensor."""
+        tensor = self._values[value].val
+        assert isinstance(tensor, schema.Tensor)
+        return tuple(tensor.sizes)
+
     # -- instructions ---------------------------------------------------------------------------
 
     def _emit(self, call: schema.InstructionArguments, arguments: Sequence[int]) -> None:

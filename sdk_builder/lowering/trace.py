@@ -45,7 +45,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Attention:
-    """The place where layer `layer` attends: q, k, v in, `node` itself out."""
+    """The place where layer `layer` attends: q, k, v in, `node` itself out.
+
+    q and k are slices of one tensor, which the segment before makes.
+    """
 
     layer: int
     q: fx.Node
@@ -142,9 +145,10 @@ def _steps(graph: fx.Graph, parameters: dict[str, str]) -> Iterator[Segment | At
         if node.op != "call_function" or node.target is torch.ops.aten.sym_size.int:
             continue
         if node.target is torch.ops.shakti.attend.default:
-            yield _segment(pending, parameters)
-            pending = []
             q, k, v, layer = node.args
+            # q and k leave the segment as one: XNNPACK of some Android builds cannot slice.
+            yield _segment([made for made in pending if made not in (q, k)], parameters)
+            pending = []
             yield Attention(layer, q, k, v, node)
         else:
             pending.append(node)

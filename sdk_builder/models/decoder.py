@@ -66,8 +66,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
         batch, length = x.shape[0], x.shape[1]
         fused = self.qkv_proj(x).view(batch, length, self.heads + 2 * self.kv_heads, self.head_dim)
-        q = rotate(fused[:, :, : self.heads], cos, sin)
-        k = rotate(fused[:, :, self.heads : self.heads + self.kv_heads], cos, sin)
+        rotated = rotate(fused[:, :, : self.heads + self.kv_heads], cos, sin)
+        q, k = rotated[:, :, : self.heads], rotated[:, :, self.heads :]
         v = fused[:, :, self.heads + self.kv_heads :]
         mixed = attend(self.layer, q, k, v)
         return self.o_proj(mixed.reshape(batch, length, self.heads * self.head_dim))

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from sdk_builder.errors import SessionError, ToolchainError
+from sdk_builder.runtime.blas import one_blas_thread
 
 _KERNEL_LIBRARIES = (
     "kernels/quantized/*quantized_ops_aot_lib.*",
@@ -46,12 +47,19 @@ class ExecutorchEngine:
     """A `.pte` on this machine, through ExecuTorch's Python runtime.
 
     threads: for the whole process (the runtime has one pool); None keeps the runtime's choice.
+    traced: record what runs and when, for `write_trace`.
 
     Raises SessionError when the program does not load.
     """
 
     def __init__(
-        self, program: Path, *, context_length: int, max_chunk: int, threads: int | None = None
+        self,
+        program: Path,
+        *,
+        context_length: int,
+        max_chunk: int,
+        threads: int | None = None,
+        traced: bool = False,
     ) -> None:
         self.context_length = context_length
         self.max_chunk = max_chunk
@@ -59,10 +67,13 @@ class ExecutorchEngine:
             runtime = load_runtime()
             if threads is not None:
                 runtime._unsafe_reset_threadpool(threads)
-            self._module: Any = runtime._load_for_executorch(str(program))
+            self._module: Any = runtime._load_for_executorch(
+                str(program), enable_etdump=traced, debug_buffer_size=0
+            )
             self._vocab_size = int(self._module.run_method("get_vocab_size", ())[0])
             # The first run packs the weights; it belongs to loading, and its log is held back.
-            self._module.run_method("forward", (torch.tensor([[0]]), torch.tensor([0])))
+            with one_blas_thread():
+                self._module.run_method("forward", (torch.tensor([[0]]), torch.tensor([0])))
 
     def forward(self, ids: Sequence[int], start: int) -> Tensor:
         return self._run("forward", ids, start)[0, 0]
@@ -76,7 +87,8 @@ class ExecutorchEngine:
         self._check(ids, start)
         inputs = (torch.tensor([list(ids)]), torch.tensor([start]))
         try:
-            result: Tensor = self._module.run_method(method, inputs)[0]
+            with one_blas_thread():
+                result: Tensor = self._module.run_method(method, inputs)[0]
         except RuntimeError as error:
             raise SessionError(
                 f"the program's {method} method failed: {error}",
@@ -93,6 +105,12 @@ class ExecutorchEngine:
                 f"token id {outside[0]} is outside the vocabulary of {self._vocab_size}",
                 "the tokenizer does not belong to this program",
             )
+
+    def write_trace(self, path: Path) -> None:
+        """Write an ETDump of all runs so far. Raises SessionError when nothing was traced."""
+        if self._module is None or not self._module.has_etdump():
+            raise SessionError("this session was not traced", "open it with traced=True")
+        self._module.write_etdump_result_to_file(str(path))
 
     def close(self) -> None:
         self._module = None

@@ -35,6 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "runtime": BASE | {"bundle"},
     "verify": BASE | {"bundle", "models", "quantization", "lowering", "runtime"},
     "evaluation": BASE | {"bundle", "models", "runtime"},
+    "profiling": BASE | {"bundle", "runtime"},
     "training": BASE | {"models", "quantization", "evaluation"},
     "device": BASE | {"bundle", "findings"},
     "benchmark": BASE | {"bundle", "device", "runtime"},

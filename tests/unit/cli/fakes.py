@@ -32,11 +32,14 @@ from sdk_builder.cli.requests import (
     ExportOptions,
     HarnessOptions,
     PerplexityOptions,
+    ProfileOptions,
     TuneOptions,
 )
 from sdk_builder.errors import ShaktiError
 from sdk_builder.findings import Finding
 from sdk_builder.log import Steps
+from sdk_builder.profiling.attribution import FEED_FORWARD, HEAD, Moment
+from sdk_builder.profiling.result import Loading, Phase, Profile
 from sdk_builder.tuning.choice import Row
 from tests.unit.app.apks import apk_line, apk_report, read_apk
 
@@ -222,6 +225,25 @@ class FakeTuned:
     trials: Path = Path("trials.jsonl")
 
 
+def profile(options: ProfileOptions) -> Profile:
+    """A profile of a decode: two operators, 3 ms and 1 ms."""
+    moments = (
+        (Moment(FEED_FORWARD, 0, "Fully Connected (NC, F32)", 3.0), 2.0),
+        (Moment(HEAD, None, "slice_copy.Tensor_out", 1.0), 1.0),
+    )
+    return Profile(
+        bundle=str(options.bundle),
+        name="tiny-q4",
+        layers=1,
+        threads=options.threads,
+        bandwidth_gb_per_s=options.bandwidth_gb_per_s,
+        loading=Loading(0.01, 0.02, 0.2, 100.0, 130.0, 10.0, 20.0),
+        phases=(
+            Phase("decode", 1, options.depth, options.repetitions, 1, 2.0, 6_000_000, moments),
+        ),
+    )
+
+
 @dataclass
 class FakeConversation:
     """Answers each turn with the next script: pieces of text, or an exception to raise."""
@@ -275,6 +297,7 @@ class FakeLibrary(InstalledLibrary):
     tunings: list[TuneOptions] = field(default_factory=list)
     measured: list[PerplexityOptions] = field(default_factory=list)
     harnessed: list[HarnessOptions] = field(default_factory=list)
+    profiled: list[ProfileOptions] = field(default_factory=list)
     findings: tuple[Finding, ...] = (Finding("Python", "ok", "3.11"),)
     app_findings: tuple[Finding, ...] = (Finding("JDK", "ok", "17"),)
     built: list[DemoBuildOptions] = field(default_factory=list)
@@ -329,6 +352,11 @@ class FakeLibrary(InstalledLibrary):
         self._fail()
         self.tunings.append(options)
         return self.tuned
+
+    def profile(self, options: ProfileOptions, steps: Steps) -> Profile:
+        self._fail()
+        self.profiled.append(options)
+        return profile(options)
 
     def doctor(self, *, network: bool) -> tuple[Finding, ...]:
         self._fail()
