@@ -36,8 +36,8 @@ from sdk_builder.log import Steps
 MEASURES = ("size", "speed", "limit", "load", "memory", "export_llm")
 PROMPT = "The capital of France is Paris, and the capital of Italy is"
 DECODED = 64
+MB = 1e6  # bytes
 EXPORT_LLM_PROGRAM = "export_llm.pte"
-_NO_KV = "KV cache of the whole context subtracted"
 
 
 @dataclass(frozen=True)
@@ -71,24 +71,24 @@ class Job:
 
 def size(job: Job) -> Iterable[Comparison]:
     """model.pte against llama.cpp's file, as it makes it by default and all of it in Q4_0."""
-    ours = float(job.program.stat().st_size)
-    facts = {"unit": "bytes", "better": "lower", "floor": 1.02, "aim": 0.97}
+    ours = job.program.stat().st_size / MB
+    facts = {"unit": "MB", "better": "lower", "floor": 1.02, "aim": 0.97}
     told = {"tokenizer": "inside llama.cpp's file, beside model.pte"}
     pure = job.subject.gguf(job.peer, "Q4_0", pure=True, base=_base(job.subject))
     for mark, path in (("", job.q4_0), (" --pure", pure)):
         yield job.compared(
             f"size{'_pure' if mark else ''}",
             f"model.pte, against Q4_0{mark}",
-            [(ours, float(path.stat().st_size))],
+            [(ours, path.stat().st_size / MB)],
             **{**facts, "peer_name": f"llama.cpp Q4_0{mark}"},
             conditions=told,
         )
-    whole = float(sum(file.stat().st_size for file in job.bundle.iterdir()))
+    whole = sum(file.stat().st_size for file in job.bundle.iterdir()) / MB
     yield job.compared(
         "size_bundle",
-        "whole bundle, tokenizer included",
-        [(whole, float(job.q4_0.stat().st_size))],
-        unit="bytes",
+        "whole bundle, against Q4_0",
+        [(whole, job.q4_0.stat().st_size / MB)],
+        unit="MB",
         better="lower",
     )
 
@@ -119,7 +119,7 @@ def speed(job: Job) -> Iterable[Comparison]:
     }
     for name, pairs in found.items():
         kind, number, *unit = name.split("_")
-        title = f"{kind} {number} {unit[0]}" if unit else f"{kind} of {number} tokens, 2 threads"
+        title = f"{kind}, {number} {unit[0]}" if unit else f"{kind} of {number} tokens, 2 threads"
         floor, aim = (1.0, 1.15) if kind == "decode" else (1.1, 1.5)
         yield job.compared(
             name,
@@ -184,7 +184,7 @@ def load(job: Job) -> Iterable[Comparison]:
     facts = {"unit": "s", "better": "lower", "conditions": told}
     title = "load to first token"
     yield job.compared("first_token", title, pairs, **facts, floor=1.0, aim=0.5)
-    yield job.compared("first_token_python", f"{title}, Python's imports too", whole, **facts)
+    yield job.compared("first_token_python", f"{title}, with Python", whole, **facts)
 
 
 def memory(job: Job) -> Iterable[Comparison]:
@@ -197,16 +197,16 @@ def memory(job: Job) -> Iterable[Comparison]:
     context = str(job.manifest.program.context_length)
     bench = [str(job.peer.program("llama-bench")), "-m", str(job.q4_0), "-r", "1", "-t", "2"]
     theirs = run_process([*bench, "-ngl", "0", "--no-warmup", "-n", "0", "-p", context])
-    facts = {"unit": "bytes", "better": "lower"}
+    facts = {"unit": "MB", "better": "lower"}
     said = {
         "ours": "resident memory above Python, torch and the runtime's libraries",
         "Python stack": f"{told['stack_bytes']:,} bytes",
-        "KV cache": f"{kv:,} bytes of {context} positions",
+        "KV cache": f"{kv:,} bytes of {context} positions, all of them filled",
     }
     yield job.compared(
         "memory",
-        f"runtime memory against the file, {_NO_KV}",
-        [(max(1.0, above - kv), float(job.program.stat().st_size))],
+        "memory above KV cache, against the file",
+        [(max(1.0, above - kv) / MB, job.program.stat().st_size / MB)],
         **facts,
         peer_name="size of model.pte",
         floor=1.5,
@@ -215,8 +215,8 @@ def memory(job: Job) -> Iterable[Comparison]:
     )
     yield job.compared(
         "memory_llama_cpp",
-        "peak memory, KV cache of the whole context filled",
-        [(above, theirs.peak_mib * 2**20)],
+        "peak memory with a full KV cache",
+        [(above / MB, theirs.peak_mib * 2**20 / MB)],
         **facts,
         conditions={**said, "llama.cpp": f"whole llama-bench process, -p {context}, f16 cache"},
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sdk_builder.benchmark.side_by_side import SUFFIX, Comparison, SideBySide, Verdict, read
 from sdk_builder.report.content import Cell, Column, Provenance, Table
 from sdk_builder.report.drawing import Drawing
+from sdk_builder.report.fields import Field
 from sdk_builder.report.numbers import counted, show, show_range, when
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ METHOD = (
     "counts is the ratio of each pair, since a shared machine's speed drifts by more than the "
     "tools differ."
 )
-_ROW_IN, _LEFT_IN, _RIGHT_IN = 0.27, 2.15, 0.75
+_ROW_IN, _LEFT_IN, _RIGHT_IN = 0.24, 2.35, 0.7
+_LONGEST_LABEL = 42
 _SHADES: dict[Verdict, str] = {
     "aim met": "q5",
     "floor met": "q4",
@@ -54,8 +56,8 @@ def lead(files: Sequence[SideBySide]) -> tuple[str, ...]:
     if not aimed:
         return ()
     return (
-        f"Beside other tools: {met} of {counted(len(aimed), 'floor')} met, "
-        f"{counted(aims, 'aim')} among them.",
+        f"Beside other tools: {met} of {counted(len(aimed), 'floor')} met; {aims} of these reach "
+        "the aim, too.",
     )
 
 
@@ -87,6 +89,25 @@ def _row(one: Comparison) -> tuple[Cell, ...]:
     )
 
 
+FIELDS: tuple[Field[Comparison], ...] = (
+    Field("model", "", "text", "What was measured", lambda one: one.model),
+    Field("measure", "", "text", "Its short name", lambda one: one.measure),
+    Field("title", "", "text", "Its name for people", lambda one: one.title),
+    Field("unit", "", "text", "Unit of ours and peer", lambda one: one.unit),
+    Field("peer_name", "", "text", "The tool compared with", lambda one: one.peer_name),
+    Field("ours", "as unit says", "number", "Our median", lambda one: one.ours),
+    Field("peer", "as unit says", "number", "The peer's median", lambda one: one.peer),
+    Field("ratio", "", "number", "Median of ours / peer", lambda one: one.ratio),
+    Field("low", "", "number", "Its lower quartile", lambda one: one.low),
+    Field("high", "", "number", "Its upper quartile", lambda one: one.high),
+    Field("repetitions", "", "integer", "Number of pairs", lambda one: one.repetitions),
+    Field("better", "", "text", "Which way is good", lambda one: one.better),
+    Field("floor", "", "number", "Ratio to reach at least", lambda one: one.floor),
+    Field("aim", "", "number", "Ratio wanted", lambda one: one.aim),
+    Field("verdict", "", "text", "Which target is met", lambda one: one.verdict),
+)
+
+
 def provenance(files: Sequence[SideBySide]) -> tuple[Provenance, ...]:
     """Where each file's numbers come from, with the conditions of each comparison."""
     return tuple(
@@ -114,19 +135,21 @@ def draw(files: Sequence[SideBySide]) -> Drawing | None:
     found = comparisons(files)
     if not found:
         return None
+    rows = _rows(found)
     with house_style():
-        height = 0.5 + len(found) * _ROW_IN + 1.05
+        height = 0.5 + len(rows) * _ROW_IN + 1.05
         note = (
             "Dot: median of the ratio. Line: its quartiles. Right of 1: better than the peer.\n"
-            "| floor   : aim (where set). Red: floor missed, blue: met, green: aim met."
+            "Upright: the floor; dotted: the aim. Red: floor missed, blue: met, green: aim met."
         )
         figure = new_figure(height, TITLE, note)
-        axes = add_axes(figure, 0.45, len(found) * _ROW_IN, left=_LEFT_IN, right=_RIGHT_IN)
+        axes = add_axes(figure, 0.45, len(rows) * _ROW_IN, left=_LEFT_IN, right=_RIGHT_IN)
         axes.set_xscale("log", base=2)
         axes.axvline(1.0, color=shade("soft"), linewidth=1.0)
-        for index, one in enumerate(found):
-            _draw_row(axes, one, index)
-        _scales(axes, found)
+        for index, row in enumerate(rows):
+            if not isinstance(row, str):
+                _draw_row(axes, row, index)
+        _scales(axes, rows)
     caption = (
         "How much better each measure is than the peer's, from pairs measured in turn: the ratio, "
         "or one over it where less is better, with its quartiles; floors and aims are what was set "
@@ -160,16 +183,27 @@ def _draw_row(axes: Axes, one: Comparison, index: int) -> None:
     )
 
 
-def _scales(axes: Axes, found: Sequence[Comparison]) -> None:
+def _rows(found: Sequence[Comparison]) -> list[Comparison | str]:
+    """The comparisons, a heading before each model's where there are several."""
+    models = dict.fromkeys(one.model for one in found)
+    if len(models) == 1:
+        return [*found]
+    return [
+        row for model in models for row in (model, *(one for one in found if one.model == model))
+    ]
+
+
+def _scales(axes: Axes, rows: Sequence[Comparison | str]) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     from sdk_builder.report.style import shade, short
 
-    axes.set_ylim(len(found) - 0.4, -0.6)
-    axes.set_yticks(range(len(found)))
-    models = {one.model for one in found}
-    labels = [one.title if len(models) == 1 else f"{one.title}, {one.model}" for one in found]
-    axes.set_yticklabels([short(label, 40) for label in labels], fontsize=7)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)))
+    labels = [row if isinstance(row, str) else row.title for row in rows]
+    axes.set_yticklabels([short(label, _LONGEST_LABEL) for label in labels], fontsize=7)
+    for label, row in zip(axes.get_yticklabels(), rows, strict=True):
+        label.set_fontweight("bold" if isinstance(row, str) else "normal")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} ×"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", color=shade("grid"), linewidth=0.8)

@@ -79,7 +79,7 @@ def write_report(
         content = make_content(dataset, rows, heading, grid_g_per_kwh, base, others, drawn=drawn)
     else:
         content = _only_beside(others, heading, drawn=drawn)
-    files = dict(_files(content, dataset, rows, formats))
+    files = dict(_files(content, dataset, rows, others, formats))
     with output_errors(output):
         _put(output, files)
     paths = tuple(output / PurePosixPath(name) for name in files)
@@ -165,7 +165,11 @@ def _matplotlib() -> Iterator[None]:
 
 
 def _files(
-    content: Content, dataset: Dataset, rows: Sequence[CaseRow], formats: Collection[str]
+    content: Content,
+    dataset: Dataset,
+    rows: Sequence[CaseRow],
+    others: Sequence[SideBySide],
+    formats: Collection[str],
 ) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each file, in the order of FORMATS."""
     from sdk_builder.report.style import to_png, to_svg
@@ -182,6 +186,8 @@ def _files(
         yield "results.csv", to_csv(SAMPLE_FIELDS, sample_rows(dataset))
         yield "summary.csv", to_csv(CASE_FIELDS, rows)
         yield "summary.json", to_json(content, rows)
+        if others:
+            yield "beside.csv", to_csv(beside.FIELDS, beside.comparisons(others))
     if "png" in formats:
         for drawing in content.drawings:
             yield f"plots/{drawing.name}.png", to_png(drawing.figure)
