@@ -180,7 +180,7 @@ def load(job: Job) -> Iterable[Comparison]:
         theirs_s = running.llama_first_token(job.peer, job.q4_0, PROMPT, 2)
         pairs.append((ours_s, theirs_s))
         whole.append((with_python_s, theirs_s))
-    told = {"prompt": PROMPT, "llama.cpp": "llama-completion -n 1 --no-warmup, whole process"}
+    told = {"prompt": PROMPT, "llama.cpp": "llama-completion -n 1 --no-warmup, to its first output"}
     facts = {"unit": "s", "better": "lower", "conditions": told}
     title = "load to first token"
     yield job.compared("first_token", title, pairs, **facts, floor=1.0, aim=0.5)

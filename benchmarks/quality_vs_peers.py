@@ -13,11 +13,8 @@ float32 file must give the float model's perplexity. About ten minutes for 135 M
 from __future__ import annotations
 
 import argparse
-import itertools
-import math
 import os
 import random
-import re
 import statistics
 import tempfile
 import time
@@ -29,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: see peers/running
 
 import torch
 from artifact_vs_peers import show
-from peers import llama_cpp, subjects
+from peers import llama_cpp, llama_perplexity, subjects
 from peers.llama_cpp import LlamaCpp
 from peers.subjects import Subject
 from peers.windows import WindowLoss, cut, measure
@@ -38,7 +35,6 @@ from sdk_builder.benchmark.side_by_side import Comparison, SideBySide, paired, w
 from sdk_builder.errors import InputError, VerificationError
 from sdk_builder.log import Steps
 from sdk_builder.models import load_model
-from sdk_builder.process import run
 from sdk_builder.runtime.session import Session
 
 PEERS = (("Q4_0", False), ("Q4_0", True), ("Q4_1", False), ("Q8_0", False))
@@ -47,7 +43,6 @@ TARGETS = {"q4": (1.20, 1.10), "q5": (1.06, 1.02), "q8": (1.016, 1.005)}
 RIVALS = (("q4", "Q4_0"), ("q4", "Q4_0 --pure"), ("q5", "Q4_1"), ("q8", "Q8_0"))
 LOSS_FLOOR = 0.95
 AGREEMENT = 2e-3  # of the two float perplexities, relative
-_TIMEOUT_S = 3600.0
 _RESAMPLES = 1000
 _CHARACTERS_A_TOKEN = 12  # more than any text has on average
 
@@ -93,38 +88,16 @@ def of_bundle(job: Job, bundle: Path, quant: str) -> WindowLoss:
 
 def of_llama(job: Job, model: Path, label: str) -> WindowLoss:
     """One of llama.cpp's files."""
-    argv = [job.peer.program("llama-perplexity"), "-m", model, "-f", job.text]
-    options = ["-c", str(job.window), "--chunks", str(len(job.windows)), "-ngl", "0"]
     with job.steps.step(f"Scoring llama.cpp's {label}"):
-        done = run([*argv, *options], timeout_s=_TIMEOUT_S, what="running llama-perplexity")
-    losses = window_losses(done.stdout + done.stderr)
-    if len(losses) != len(job.windows):
-        raise VerificationError(
-            f"llama-perplexity scored {len(losses)} windows instead of {len(job.windows)}."
-        )
-    return WindowLoss(losses, len(losses) * (job.window - 1 - job.window // 2))
-
-
-def window_losses(output: str) -> tuple[float, ...]:
-    """Each window's own loss from llama-perplexity's running perplexities ``[3]14.02,``."""
-    running = [float(value) for _, value in re.findall(r"\[(\d+)\](\d+\.\d+|nan|inf)(?=,)", output)]
-    sums = [0.0, *(count * math.log(value) for count, value in enumerate(running, 1))]
-    return tuple(after - before for before, after in itertools.pairwise(sums))
+        return llama_perplexity.measure(job.peer, model, job.text, job.window, len(job.windows))
 
 
 def require_same_tokens(job: Job, model: Path, ids: Sequence[int]) -> None:
     """Raise VerificationError unless llama.cpp cuts the text into `ids`."""
-    argv = [job.peer.program("llama-tokenize"), "-m", model, "-f", job.text]
-    done = run(
-        [*argv, "--ids", "--no-bos", "--log-disable"],
-        timeout_s=_TIMEOUT_S,
-        what="running llama-tokenize",
-    )
-    found = [int(one) for one in re.findall(r"\d+", done.stdout)]
+    found = llama_perplexity.tokens(job.peer, model, job.text)
     if found != list(ids):
-        at = next(
-            (i for i, pair in enumerate(zip(ids, found, strict=False)) if len({*pair}) > 1), 0
-        )
+        pairs = enumerate(zip(ids, found, strict=False))
+        at = next((index for index, (ours, theirs) in pairs if ours != theirs), len(found))
         raise VerificationError(
             f"llama.cpp cuts the text into other tokens than ours, first at token {at}.",
             "Perplexities of different tokens do not compare.",

@@ -116,11 +116,22 @@ def llama_speeds(rows: list[BenchRow]) -> dict[str, float]:
 
 
 def llama_first_token(peer: LlamaCpp, model: Path, prompt: str, threads: int) -> float:
-    """Seconds of a new llama-completion process that writes one token, without its warm-up run."""
-    argv = [peer.program("llama-completion"), "-m", model, "-p", prompt, "-n", "1"]
-    options = ["-no-cnv", "--no-warmup", "--temp", "0", "-t", str(threads), "-ngl", "0"]
-    done = run([*argv, *options], timeout_s=_TIMEOUT_S, what="running llama-completion")
-    return done.duration_s
+    """Seconds from starting llama-completion, without its warm-up run, to its first output."""
+    argv = [str(peer.program("llama-completion")), "-m", str(model), "-p", prompt, "-n", "1"]
+    options = ["-no-cnv", "--no-warmup", "--no-display-prompt", "--temp", "0", "-ngl", "0"]
+    started = time.monotonic()
+    with subprocess.Popen(
+        [*argv, *options, "-t", str(threads)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)  # nothing, at its end, where the token has no text
+        passed_s = time.monotonic() - started
+    if process.returncode != 0:
+        raise ToolchainError(f"llama-completion failed on {model}.", f"Run it by hand: {argv[0]}")
+    return passed_s
 
 
 # --- memory -----------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from sdk_builder.bundle.record import Positive, Record
 from sdk_builder.errors import InputError, output_errors
 
 SUFFIX = ".json"
-SCHEMA = "shakti-side-by-side/1"
+SCHEMA: Literal["shakti-side-by-side/1"] = "shakti-side-by-side/1"
 Better = Literal["lower", "higher"]
 Verdict = Literal["aim met", "floor met", "floor missed", "no target"]
 Measure = Annotated[float, Field(gt=0)]

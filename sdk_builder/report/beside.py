@@ -188,9 +188,10 @@ def _rows(found: Sequence[Comparison]) -> list[Comparison | str]:
     models = dict.fromkeys(one.model for one in found)
     if len(models) == 1:
         return [*found]
-    return [
-        row for model in models for row in (model, *(one for one in found if one.model == model))
-    ]
+    rows: list[Comparison | str] = []
+    for model in models:
+        rows += [model, *(one for one in found if one.model == model)]
+    return rows
 
 
 def _scales(axes: Axes, rows: Sequence[Comparison | str]) -> None:

@@ -1,0 +1,52 @@
+"""llama.cpp's own perplexity of a file, window by window, and how it cuts a text."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from pathlib import Path
+
+from sdk_builder.errors import VerificationError
+from sdk_builder.process import run
+
+from .llama_cpp import LlamaCpp
+from .windows import WindowLoss
+
+_TIMEOUT_S = 3600.0
+
+
+def tokens(peer: LlamaCpp, model: Path, text: Path) -> list[int]:
+    """The ids of all of `text`, without BOS. Raises ToolchainError."""
+    argv = [peer.program("llama-tokenize"), "-m", model, "-f", text]
+    done = run(
+        [*argv, "--ids", "--no-bos", "--log-disable"],
+        timeout_s=_TIMEOUT_S,
+        what="running llama-tokenize",
+    )
+    return [int(one) for one in re.findall(r"\d+", done.stdout)]
+
+
+def measure(peer: LlamaCpp, model: Path, text: Path, window: int, count: int) -> WindowLoss:
+    """Loss of the first `count` windows of `text`; see `windows.py` for the rule.
+
+    Raises ToolchainError where llama-perplexity fails, VerificationError where it scored another
+    number of windows.
+    """
+    argv = [peer.program("llama-perplexity"), "-m", model, "-f", text, "-ngl", "0"]
+    done = run(
+        [*argv, "-c", str(window), "--chunks", str(count)],
+        timeout_s=_TIMEOUT_S,
+        what="running llama-perplexity",
+    )
+    losses = window_losses(done.stdout + done.stderr)
+    if len(losses) != count:
+        raise VerificationError(f"llama-perplexity scored {len(losses)} windows, not {count}.")
+    return WindowLoss(losses, count * (window - 1 - window // 2))
+
+
+def window_losses(output: str) -> tuple[float, ...]:
+    """Each window's own loss from llama-perplexity's running perplexities ``[3]14.02,``."""
+    running = [float(value) for value in re.findall(r"\[\d+\](\d+\.\d+)(?=,)", output)]
+    sums = [0.0, *(count * math.log(value) for count, value in enumerate(running, 1))]
+    return tuple(after - before for before, after in itertools.pairwise(sums))
