@@ -137,8 +137,8 @@ def _write_tensors(
     shapes = layout.parameter_shapes(config)
     for name, shape in shapes.items():
         kind = dtype if len(shape) > 1 else torch.float32
-        for part, rows in zip(_file_names(name), layout.part_rows(config, name), strict=True):
-            _announce(writer, part, (rows, *shape[1:]), kind)
+        for part, count in zip(_file_names(name), layout.part_rows(config, name), strict=True):
+            _announce(writer, part, (count, *shape[1:]), kind)
     if config.rope_scaling is not None:
         _announce(writer, "rope_freqs.weight", (config.head_dim // 2,), torch.float32)
     writer.write_header_to_file()

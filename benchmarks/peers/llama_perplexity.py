@@ -18,7 +18,7 @@ _TIMEOUT_S = 3600.0
 
 def tokens(peer: LlamaCpp, model: Path, text: Path) -> list[int]:
     """The ids of all of `text`, without BOS. Raises ToolchainError."""
-    argv = [peer.program("llama-tokenize"), "-m", model, "-f", text]
+    argv = [str(peer.program("llama-tokenize")), "-m", str(model), "-f", str(text)]
     done = run(
         [*argv, "--ids", "--no-bos", "--log-disable"],
         timeout_s=_TIMEOUT_S,
@@ -33,9 +33,9 @@ def measure(peer: LlamaCpp, model: Path, text: Path, window: int, count: int) ->
     Raises ToolchainError where llama-perplexity fails, VerificationError where it scored another
     number of windows.
     """
-    argv = [peer.program("llama-perplexity"), "-m", model, "-f", text, "-ngl", "0"]
+    argv = [str(peer.program("llama-perplexity")), "-m", str(model), "-f", str(text)]
     done = run(
-        [*argv, "-c", str(window), "--chunks", str(count)],
+        [*argv, "-ngl", "0", "-c", str(window), "--chunks", str(count)],
         timeout_s=_TIMEOUT_S,
         what="running llama-perplexity",
     )

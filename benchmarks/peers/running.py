@@ -129,6 +129,7 @@ def llama_first_token(peer: LlamaCpp, model: Path, prompt: str, threads: int) ->
         assert process.stdout is not None
         process.stdout.read(1)  # nothing, at its end, where the token has no text
         passed_s = time.monotonic() - started
+        process.stdout.read()  # it may have more to say, and must not be cut off
     if process.returncode != 0:
         raise ToolchainError(f"llama-completion failed on {model}.", f"Run it by hand: {argv[0]}")
     return passed_s
@@ -187,7 +188,7 @@ class ReadBandwidth:
     def measure(self, threads: int) -> float:
         """Bytes/s of the best of four passes over 512 MiB."""
         if self.program is not None:
-            argv = [self.program, str(threads), str(_BUFFER_MIB)]
+            argv = [str(self.program), str(threads), str(_BUFFER_MIB)]
             done = run(argv, timeout_s=120, what="measuring memory")
             return float(done.stdout.split()[0])
         return _torch_bytes_per_s(threads)

@@ -6,6 +6,7 @@ Its programs are built by `python -m benchmarks.peers.llama_cpp`; nothing is bui
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -25,8 +26,13 @@ pytestmark = pytest.mark.skipif(
     FOUND is None, reason="llama.cpp is not built: python -m benchmarks.peers.llama_cpp"
 )
 WINDOW, COUNT = 64, 3
-SHAPE = {"hidden_size": 64, "intermediate_size": 96, "head_dim": 16, "vocab_size": 288}
-MODELS = {
+SHAPE: dict[str, Any] = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "head_dim": 16,
+    "vocab_size": 288,
+}
+MODELS: dict[str, dict[str, Any]] = {
     "plain": {},
     "untied": {"tie_word_embeddings": False},
     "heads wider than the model": {"head_dim": 32},

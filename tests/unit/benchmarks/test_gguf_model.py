@@ -40,7 +40,7 @@ LLAMA3 = {
     "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }  # fmt: skip
-MODELS = {
+MODELS: dict[str, dict[str, Any]] = {
     "plain": {},
     "untied": {"tie_word_embeddings": False},
     "wide heads": {"head_dim": 16},

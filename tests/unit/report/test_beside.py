@@ -69,7 +69,8 @@ def test_figure_has_a_line_for_each_comparison_and_headings_for_several_models()
         *("other", "decode"),
         *("tiny", "decode"),
     ]
-    ends = {line.get_gid(): sorted(line.get_xdata()) for line in axes.get_lines() if line.get_gid()}
+    lines = {line.get_gid(): line for line in axes.get_lines() if line.get_gid()}
+    ends = {name: sorted(map(float, line.get_xdata())) for name, line in lines.items()}  # type: ignore[arg-type]
     assert ends["beside-tiny-decode"] == [1.1, 1.3]
     assert ends["beside-other-decode"] == pytest.approx([1 / 1.3, 1 / 1.1])
 
