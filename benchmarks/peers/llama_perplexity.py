@@ -14,6 +14,8 @@ from .llama_cpp import LlamaCpp
 from .windows import WindowLoss
 
 _TIMEOUT_S = 3600.0
+# It writes from a thread of its own and now and then ends before that has written everything.
+_ATTEMPTS = 5
 
 
 def tokens(peer: LlamaCpp, model: Path, text: Path) -> list[int]:
@@ -34,15 +36,17 @@ def measure(peer: LlamaCpp, model: Path, text: Path, window: int, count: int) ->
     number of windows.
     """
     argv = [str(peer.program("llama-perplexity")), "-m", str(model), "-f", str(text)]
-    done = run(
-        [*argv, "-ngl", "0", "-c", str(window), "--chunks", str(count)],
-        timeout_s=_TIMEOUT_S,
-        what="running llama-perplexity",
-    )
-    losses = window_losses(done.stdout + done.stderr)
-    if len(losses) != count:
-        raise VerificationError(f"llama-perplexity scored {len(losses)} windows, not {count}.")
-    return WindowLoss(losses, count * (window - 1 - window // 2))
+    found: tuple[float, ...] = ()
+    for _ in range(_ATTEMPTS):
+        done = run(
+            [*argv, "-ngl", "0", "-c", str(window), "--chunks", str(count)],
+            timeout_s=_TIMEOUT_S,
+            what="running llama-perplexity",
+        )
+        found = window_losses(done.stdout + done.stderr)
+        if len(found) == count:
+            return WindowLoss(found, count * (window - 1 - window // 2))
+    raise VerificationError(f"llama-perplexity scored {len(found)} windows, not {count}.")
 
 
 def window_losses(output: str) -> tuple[float, ...]:
