@@ -18,52 +18,23 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: see peers/running.py
 
 from export_vs_export_llm import make_checkpoint
 from measuring import run_process
-from peers import export_llm, llama_cpp, running, subjects
-from peers.subjects import Subject
+from peers import exporting, llama_cpp, running, subjects
+from peers.gguf_model import FloatType
+from peers.subjects import Job, Subject, rounds
 
-from sdk_builder.benchmark.side_by_side import Comparison, SideBySide, paired, read, write
+from sdk_builder.benchmark.side_by_side import Comparison, SideBySide, read, write
 from sdk_builder.bundle.manifest import Manifest
-from sdk_builder.bundle.reader import Bundle
 from sdk_builder.log import Steps
 
-MEASURES = ("size", "speed", "limit", "load", "memory", "export_llm")
 PROMPT = "The capital of France is Paris, and the capital of Italy is"
 DECODED = 64
 MB = 1e6  # bytes
-EXPORT_LLM_PROGRAM = "export_llm.pte"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all measures need."""
-
-    subject: Subject
-    bundle: Path
-    peer: llama_cpp.LlamaCpp
-    q4_0: Path
-    pairs: int
-    steps: Steps
-
-    @property
-    def manifest(self) -> Manifest:
-        return Bundle.open(self.bundle).manifest
-
-    @property
-    def program(self) -> Path:
-        return self.bundle / self.manifest.program.file
-
-    def compared(
-        self, measure: str, title: str, pairs: list[tuple[float, float]], **facts: object
-    ) -> Comparison:
-        named = {"model": self.subject.name, "peer_name": "llama.cpp Q4_0", **facts}
-        return paired(measure, pairs, title=title, **named)  # type: ignore[arg-type]
 
 
 # --- size -------------------------------------------------------------------------------
@@ -100,7 +71,7 @@ def speed(job: Job) -> Iterable[Comparison]:
     """Decode with two threads and one, prefill of 128 and 512 tokens with two."""
     found: dict[str, list[tuple[float, float]]] = {}
     with running.Ours(job.bundle, 2) as two, running.Ours(job.bundle, 1) as one:
-        for _ in _rounds(job, "Timing beside llama-bench"):
+        for _ in rounds(job, "Timing beside llama-bench"):
             ours = {
                 "prefill_128": two.speed("prefill", 128),
                 "prefill_512": two.speed("prefill", 512),
@@ -147,7 +118,7 @@ def limit(job: Job) -> Iterable[Comparison]:
     for threads in (2, 1):
         pairs: list[tuple[float, float]] = []
         with running.Ours(job.bundle, threads) as ours:
-            for _ in _rounds(job, f"Timing beside memory, {threads} thread(s)"):
+            for _ in rounds(job, f"Timing beside memory, {threads} thread(s)"):
                 read_s = weights * ours.speed("decode", DECODED)
                 pairs.append((read_s / 1e9, bandwidth.measure(threads) / 1e9))
         yield job.compared(
@@ -175,7 +146,7 @@ def weight_bytes(manifest: Manifest) -> int:
 def load(job: Job) -> Iterable[Comparison]:
     """A new process to its first token, the files in the page cache."""
     pairs, whole = [], []
-    for _ in _rounds(job, "Timing starts"):
+    for _ in rounds(job, "Timing starts"):
         ours_s, with_python_s = running.first_token(job.bundle, PROMPT, 2)
         theirs_s = running.llama_first_token(job.peer, job.q4_0, PROMPT, 2)
         pairs.append((ours_s, theirs_s))
@@ -230,44 +201,6 @@ def kv_bytes(manifest: Manifest) -> int:
     return rows * each[manifest.quantization.kv_cache]
 
 
-# --- export_llm -------------------------------------------------------------------------
-
-
-def beside_export_llm(job: Job) -> Iterable[Comparison]:
-    """Our program against export_llm's of the same weights, both in this process."""
-    from export_vs_export_llm import measure
-
-    program = job.subject.folder / EXPORT_LLM_PROGRAM
-    context, chunk = job.manifest.program.context_length, job.manifest.program.max_chunk
-    if not program.is_file():
-        with job.steps.step("Exporting with export_llm (minutes to hours)"):
-            export_llm.write_checkpoint(job.subject.checkpoint(), job.subject.folder)
-            export_llm.export(
-                job.subject.folder, EXPORT_LLM_PROGRAM, context=context, chunk=min(chunk, 128)
-            )
-    with job.steps.step("Timing beside export_llm's program"):
-        found = measure(job.program, program, max(10, job.pairs))
-    for kind, ratio in found.items():
-        floor, aim = (1.1, 1.3) if kind == "decode" else (None, None)
-        yield Comparison(
-            measure=f"{kind}_export_llm",
-            title=f"{kind} against export_llm's program",
-            model=job.subject.name,
-            unit="tokens/s",
-            ours=ratio.ours,
-            peer=ratio.theirs,
-            peer_name="export_llm 8da4w",
-            ratio=ratio.median,
-            low=ratio.low_quartile,
-            high=ratio.high_quartile,
-            repetitions=max(10, job.pairs),
-            better="higher",
-            floor=floor,
-            aim=aim,
-            conditions={"tokens": "64 decoded; a prompt of 127"},
-        )
-
-
 # --- the run ----------------------------------------------------------------------------
 
 _MEASURE: dict[str, Callable[[Job], Iterable[Comparison]]] = {
@@ -276,19 +209,12 @@ _MEASURE: dict[str, Callable[[Job], Iterable[Comparison]]] = {
     "limit": limit,
     "load": load,
     "memory": memory,
-    "export_llm": beside_export_llm,
+    "export": exporting.cost,
+    "export_llm": exporting.program_speed,
 }
 
 
-def _rounds(job: Job, title: str) -> Iterable[int]:
-    """The pairs' numbers, after one more that warms up and is measured like the others."""
-    with job.steps.step(f"{title}, {job.pairs} pairs") as step:
-        for index in range(job.pairs):
-            yield index
-            step.progress(index + 1, job.pairs)
-
-
-def _base(subject: Subject) -> subjects.FloatType:
+def _base(subject: Subject) -> FloatType:
     """Trained weights stay exact until they are quantized; random ones need not."""
     return "f32" if subject.source == "smollm2-135m-instruct" else "f16"
 
@@ -310,7 +236,7 @@ def main() -> None:
     )
     parser.add_argument("--model", default="smollm2-135m-instruct")
     parser.add_argument("--bundle", type=Path, help="a q4 bundle of it, instead of an export")
-    parser.add_argument("--measures", help=f"some of {','.join(MEASURES)}, with commas")
+    parser.add_argument("--measures", help=f"some of {','.join(_MEASURE)}, with commas")
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--export-llm", action="store_true", help="let export_llm export, too")
     parser.add_argument("--cached", type=Path, help="take export_llm's figures from this result")
@@ -318,16 +244,16 @@ def main() -> None:
     options = parser.parse_args()
     steps, started, began = Steps(), time.monotonic(), subjects.utc_now()
     machine, peer, subject = subjects.machine(), llama_cpp.set_up(steps), choose(options.model)
-    wanted = options.measures.split(",") if options.measures else list(MEASURES)
-    if not options.export_llm and not (subject.folder / EXPORT_LLM_PROGRAM).is_file():
-        wanted = [name for name in wanted if name != "export_llm"]
+    wanted = options.measures.split(",") if options.measures else list(_MEASURE)
+    if not options.export_llm and not exporting.program(subject).is_file():
+        wanted = [name for name in wanted if name not in ("export", "export_llm")]
     q4_0 = subject.gguf(peer, "Q4_0", base=_base(subject))
     bundle = subject.bundle("q4", options.bundle, steps)
     job = Job(subject, bundle, peer, q4_0, options.pairs, steps)
     found = [one for name in wanted for one in _MEASURE[name](job)]
     if options.cached:
         earlier = read(options.cached).comparisons
-        found += [one for one in earlier if one.peer_name.startswith("export_llm")]
+        found += [one for one in earlier if one.peer_name.startswith(exporting.PEER)]
     result = SideBySide(
         script=Path(__file__).name,
         started_at=began,

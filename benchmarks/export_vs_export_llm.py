@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from measuring import Forward, ProcessCost, Ratio, compare, run_process, show
-from peers import export_llm
+from peers import export_llm, running
 
 from sdk_builder.models import ShaktiConfig, ShaktiForCausalLM, open_checkpoint
 from sdk_builder.models.preset_checkpoint import byte_tokenizer
@@ -51,7 +51,7 @@ def export_ours(folder: Path) -> ProcessCost:
     out = (folder / OURS).parent
     argv = [sys.executable, "-m", "sdk_builder", "export", str(folder / "transformers")]
     options = ["--quant", "q4", "--chunk", str(CHUNK), "-o", str(out), "--force"]
-    return run_process([*argv, *options])
+    return run_process([*argv, *options], env=running.export_environment())
 
 
 def export_theirs(folder: Path) -> ProcessCost:

@@ -39,15 +39,17 @@ class Ratio:
         return asdict(self)
 
 
-def run_process(argv: Sequence[str], *, cwd: Path | None = None) -> ProcessCost:
-    """Run `argv` to its end; exit with its output if it fails.
+def run_process(
+    argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> ProcessCost:
+    """Run `argv` to its end; exit with its output if it fails. `env` replaces the environment.
 
     Peak memory is read from the process while it runs: what the kernel reports afterwards also
     covers the moment between fork and exec, when a child is as large as its parent.
     """
     started, peak_mib = time.perf_counter(), 0.0
     with tempfile.TemporaryFile("w+") as output:
-        process = psutil.Popen(argv, cwd=cwd, stdout=output, stderr=subprocess.STDOUT)
+        process = psutil.Popen(argv, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT)
         while process.poll() is None:
             peak_mib = max(peak_mib, _resident_mib(process))
             time.sleep(0.02)

@@ -18,7 +18,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,7 +143,7 @@ def _beside(
     base: WindowLoss,
     ours: tuple[str, WindowLoss],
     theirs: tuple[str, WindowLoss],
-    facts: dict[str, object],
+    facts: Mapping[str, object],
 ) -> Iterable[Comparison]:
     (quant, our), (rival, their) = ours, theirs
     yield paired(

@@ -19,6 +19,7 @@ from sdk_builder.models import ShaktiConfig, layout
 from sdk_builder.models.checkpoint import Parameters
 
 from .gguf_model import interleave
+from .running import export_environment
 
 META, PARAMS = "meta.pth", "params.json"
 _NAMES = {
@@ -99,4 +100,4 @@ def export(folder: Path, program: str, *, context: int, chunk: int) -> ProcessCo
         "backend.xnnpack.enabled=True",
         "backend.xnnpack.extended_ops=True",
     ]
-    return run_process([*argv, *options], cwd=folder)
+    return run_process([*argv, *options], cwd=folder, env=export_environment())

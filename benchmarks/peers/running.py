@@ -25,9 +25,15 @@ _TIMEOUT_S = 900.0
 
 
 def environment() -> dict[str, str]:
-    """For our processes: this checkout, and no OpenMP threads below the runtime's own pool."""
+    """For programs of ours that run models: no OpenMP threads below the runtime's own pool."""
+    return {**export_environment(), "OMP_NUM_THREADS": "1"}
+
+
+def export_environment() -> dict[str, str]:
+    """For exports of either tool: as many threads as they like; this checkout before others."""
+    inherited = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     paths = filter(None, (str(ROOT), os.environ.get("PYTHONPATH", "")))
-    return {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 class Ours:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
+from sdk_builder.benchmark.side_by_side import Comparison, paired
+from sdk_builder.bundle.manifest import Manifest
+from sdk_builder.bundle.reader import Bundle
 from sdk_builder.cache import cache_dir
 from sdk_builder.log import Steps
 from sdk_builder.models import open_checkpoint
@@ -18,7 +22,7 @@ from sdk_builder.process import run
 
 from .gguf_model import FloatType, write_gguf
 from .llama_cpp import LlamaCpp, processor
-from .running import environment
+from .running import export_environment
 
 _TIMEOUT_S = 3600.0
 
@@ -68,9 +72,43 @@ class Subject:
                 [*argv, "-o", path, "--force", "--quiet"],
                 timeout_s=_TIMEOUT_S,
                 what=f"exporting {self.name}",
-                env=environment(),
+                env=export_environment(),
             )
         return path
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all measures need."""
+
+    subject: Subject
+    bundle: Path
+    peer: LlamaCpp
+    q4_0: Path
+    pairs: int
+    steps: Steps
+
+    @property
+    def manifest(self) -> Manifest:
+        return Bundle.open(self.bundle).manifest
+
+    @property
+    def program(self) -> Path:
+        return self.bundle / self.manifest.program.file
+
+    def compared(
+        self, measure: str, title: str, pairs: list[tuple[float, float]], **facts: object
+    ) -> Comparison:
+        named = {"model": self.subject.name, "peer_name": "llama.cpp Q4_0", **facts}
+        return paired(measure, pairs, title=title, **named)  # type: ignore[arg-type]
+
+
+def rounds(job: Job, title: str) -> Iterable[int]:
+    """The pairs' numbers, with progress."""
+    with job.steps.step(f"{title}, {job.pairs} pairs") as step:
+        for index in range(job.pairs):
+            yield index
+            step.progress(index + 1, job.pairs)
 
 
 def subject(name: str, source: str) -> Subject:
