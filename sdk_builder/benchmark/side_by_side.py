@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from sdk_builder.bundle.record import Positive, Record
 from sdk_builder.errors import InputError, output_errors
@@ -34,7 +34,7 @@ class Comparison(Record):
     measure: a short name that stays the same, such as ``decode_2_threads``; title: for people.
     ours, peer: medians over the pairs, in `unit`. peer_name: the tool, or what else is compared
     with ("memory read limit"). better: which way the ratio is good. floor, aim: what ratio we must
-    and want to reach, or None. conditions: what a reader needs to weigh or repeat it.
+    and want to reach, or None; no aim without a floor. conditions: what a reader needs to weigh or repeat it.
     """
 
     measure: str
@@ -53,16 +53,22 @@ class Comparison(Record):
     aim: Measure | None = None
     conditions: dict[str, str] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _aim_is_beyond_floor(self) -> Comparison:
+        if self.aim is not None and (
+            self.floor is None or self.advantage(self.aim) < self.advantage(self.floor)
+        ):
+            raise ValueError("an aim needs a floor that is easier to reach")
+        return self
+
     @property
     def verdict(self) -> Verdict:
         """Which target the median of the ratio reaches."""
-        if self.floor is None and self.aim is None:
+        if self.floor is None:
             return "no target"
         if self.aim is not None and self._reaches(self.aim):
             return "aim met"
-        if self.floor is not None and self._reaches(self.floor):
-            return "floor met"
-        return "floor missed"
+        return "floor met" if self._reaches(self.floor) else "floor missed"
 
     def _reaches(self, limit: float) -> bool:
         return self.ratio <= limit if self.better == "lower" else self.ratio >= limit

@@ -77,6 +77,16 @@ def test_without_targets_there_is_no_verdict():
     assert comparison().verdict == "no target"
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [{"aim": 1.1}, {"floor": 1.2, "aim": 1.1}, {"better": "lower", "floor": 1.0, "aim": 1.1}],
+    ids=["no floor", "below the floor", "above the floor where less is better"],
+)
+def test_aim_without_an_easier_floor_is_refused(limits):
+    with pytest.raises(ValueError, match="easier"):
+        comparison(**limits)
+
+
 @given(st.floats(0.01, 100.0))
 def test_advantage_is_above_one_exactly_where_we_are_better(ratio):
     assert (comparison(better="higher").advantage(ratio) > 1) == (ratio > 1)
@@ -87,7 +97,10 @@ def test_advantage_is_above_one_exactly_where_we_are_better(ratio):
 
 
 def test_what_was_written_is_read(tmp_path):
-    path, value = tmp_path / "new" / "a.json", result(comparison(floor=1.0), comparison(aim=2.0))
+    path, value = (
+        tmp_path / "new" / "a.json",
+        result(comparison(floor=1.0), comparison(floor=1.0, aim=2.0)),
+    )
     write(path, value)
     assert read(path) == value
     assert [one.name for one in path.parent.iterdir()] == ["a.json"]
