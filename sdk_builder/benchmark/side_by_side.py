@@ -34,7 +34,8 @@ class Comparison(Record):
     measure: a short name that stays the same, such as ``decode_2_threads``; title: for people.
     ours, peer: medians over the pairs, in `unit`. peer_name: the tool, or what else is compared
     with ("memory read limit"). better: which way the ratio is good. floor, aim: what ratio we must
-    and want to reach, or None; no aim without a floor. conditions: what a reader needs to weigh or repeat it.
+    and want to reach, or None; no aim without a floor. conditions: what a reader needs to weigh the
+    measure or repeat it.
     """
 
     measure: str
