@@ -23,7 +23,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: see peers/running.py
 
 from export_vs_export_llm import make_checkpoint
-from measuring import run_process
+from measuring import run_process, run_script
 from peers import exporting, llama_cpp, running, subjects
 from peers.gguf_model import FloatType
 from peers.subjects import Job, Subject, rounds
@@ -216,7 +216,7 @@ _MEASURE: dict[str, Callable[[Job], Iterable[Comparison]]] = {
 
 def _base(subject: Subject) -> FloatType:
     """Trained weights stay exact until they are quantized; random ones need not."""
-    return "f32" if subject.source == "smollm2-135m-instruct" else "f16"
+    return "f16" if subject.checkpoint().source.untrained else "f32"
 
 
 def choose(name: str) -> Subject:
@@ -242,6 +242,14 @@ def main() -> None:
     parser.add_argument("--cached", type=Path, help="take export_llm's figures from this result")
     parser.add_argument("--out", type=Path, help="write the result as JSON")
     options = parser.parse_args()
+    unknown = set((options.measures or "size").split(",")) - set(_MEASURE)
+    if unknown:
+        parser.error(f"no measure is called {', '.join(sorted(unknown))}")
+    show(measure_all(options))
+
+
+def measure_all(options: argparse.Namespace) -> SideBySide:
+    """Prepare both sides and measure; what is measured so far is in --out after each measure."""
     steps, started, began = Steps(), time.monotonic(), subjects.utc_now()
     machine, peer, subject = subjects.machine(), llama_cpp.set_up(steps), choose(options.model)
     wanted = options.measures.split(",") if options.measures else list(_MEASURE)
@@ -250,21 +258,21 @@ def main() -> None:
     q4_0 = subject.gguf(peer, "Q4_0", base=_base(subject))
     bundle = subject.bundle("q4", options.bundle, steps)
     job = Job(subject, bundle, peer, q4_0, options.pairs, steps)
-    found = [one for name in wanted for one in _MEASURE[name](job)]
-    if options.cached:
-        earlier = read(options.cached).comparisons
-        found += [one for one in earlier if one.peer_name.startswith(exporting.PEER)]
-    result = SideBySide(
-        script=Path(__file__).name,
-        started_at=began,
-        duration_s=round(time.monotonic() - started, 1),
-        machine=machine,
-        versions=subjects.versions(peer),
-        comparisons=tuple(found),
-    )
-    if options.out:
-        write(options.out, result)
-    show(result)
+    earlier = read(options.cached).comparisons if options.cached else ()
+    found = [one for one in earlier if "export" in one.measure]
+    for name in wanted:
+        found += _MEASURE[name](job)
+        result = SideBySide(
+            script=Path(__file__).name,
+            started_at=began,
+            duration_s=round(time.monotonic() - started, 1),
+            machine=machine,
+            versions=subjects.versions(peer),
+            comparisons=tuple(found),
+        )
+        if options.out:
+            write(options.out, result)
+    return result
 
 
 def show(result: SideBySide) -> None:
@@ -279,4 +287,4 @@ def show(result: SideBySide) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

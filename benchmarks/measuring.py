@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from sdk_builder.errors import ShaktiError
 from sdk_builder.runtime.engine import load_runtime
 
 
@@ -114,3 +115,12 @@ def show(title: str, ratios: Mapping[str, Ratio]) -> None:
     for name, ratio in ratios.items():
         spread = f"[{ratio.low_quartile:.2f}, {ratio.high_quartile:.2f}]"
         print(f"  {name:24} {ratio.ours:12.1f} {ratio.theirs:12.1f}   {ratio.median:.2f} {spread}")
+
+
+def run_script(main: Callable[[], None]) -> None:
+    """Run a script; what we foresee to fail ends it with a line, a hint and its exit code."""
+    try:
+        main()
+    except ShaktiError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -26,6 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: see peers/running
 
 import torch
 from artifact_vs_peers import show
+from measuring import run_script
 from peers import llama_cpp, llama_perplexity, subjects
 from peers.llama_cpp import LlamaCpp
 from peers.subjects import Subject
@@ -272,4 +273,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -206,4 +206,4 @@ def _with_tools(work: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print(set_up(Steps.silent()).folder)
+    print(set_up(Steps()).folder)
