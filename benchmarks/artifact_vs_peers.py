@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -251,7 +252,7 @@ def main() -> None:
 def measure_all(options: argparse.Namespace) -> SideBySide:
     """Prepare both sides and measure; what is measured so far is in --out after each measure."""
     steps, started, began = Steps(), time.monotonic(), subjects.utc_now()
-    machine, peer, subject = subjects.machine(), llama_cpp.set_up(steps), choose(options.model)
+    peer, subject = llama_cpp.set_up(steps), choose(options.model)
     wanted = options.measures.split(",") if options.measures else list(_MEASURE)
     if not options.export_llm and not exporting.program(subject).is_file():
         wanted = [name for name in wanted if name not in ("export", "export_llm")]
@@ -266,7 +267,8 @@ def measure_all(options: argparse.Namespace) -> SideBySide:
             script=Path(__file__).name,
             started_at=began,
             duration_s=round(time.monotonic() - started, 1),
-            machine=machine,
+            machine=subjects.machine(),
+            busy_share=statistics.median(job.busy) if job.busy else None,
             versions=subjects.versions(peer),
             comparisons=tuple(found),
         )
@@ -284,6 +286,8 @@ def show(result: SideBySide) -> None:
             f"{one.ratio:.3f}{spread}  {one.verdict}"
         )
     print(f"took {result.duration_s:.0f} s")
+    if result.busy:
+        print(f"the machine was busy ({result.busy_share:.0%}): do not trust the speeds")
 
 
 if __name__ == "__main__":

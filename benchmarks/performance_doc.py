@@ -68,9 +68,11 @@ def _row(one: Comparison) -> str:
 
 def _origin(file: SideBySide) -> str:
     programs = ", ".join(f"{name} {number}" for name, number in file.versions.items())
+    others = "" if file.busy_share is None else f"; others used {file.busy_share:.0%} of it"
+    warning = " (too much for its speeds to be trusted)" if file.busy else ""
     return (
         f"- `benchmarks/{file.script}`, {when(file.started_at)}, {file.duration_s:.0f} s, on "
-        f"{file.machine}; {programs}"
+        f"{file.machine}{others}{warning}; {programs}"
     )
 
 

@@ -256,14 +256,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the result as JSON")
     options = parser.parse_args()
     steps, started, began = Steps(), time.monotonic(), subjects.utc_now()
-    machine, peer = subjects.machine(), llama_cpp.set_up(steps)
+    peer = llama_cpp.set_up(steps)
     with tempfile.TemporaryDirectory() as folder:
         found = evaluate(prepare(options, peer, Path(folder), steps), options)
     result = SideBySide(
         script=Path(__file__).name,
         started_at=began,
         duration_s=round(time.monotonic() - started, 1),
-        machine=machine,
+        machine=subjects.machine(),
         versions=subjects.versions(peer),
         comparisons=tuple(found),
     )

@@ -6,10 +6,12 @@ import os
 import platform
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
+
+import psutil
 
 from sdk_builder.benchmark.side_by_side import Comparison, paired
 from sdk_builder.bundle.manifest import Manifest
@@ -25,6 +27,7 @@ from .llama_cpp import LlamaCpp, processor
 from .running import export_environment
 
 _TIMEOUT_S = 3600.0
+_LOOK_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class Job:
     q4_0: Path
     pairs: int
     steps: Steps
+    busy: list[float] = field(default_factory=list)  # share of all cores, before each pair
 
     @property
     def manifest(self) -> Manifest:
@@ -104,9 +108,10 @@ class Job:
 
 
 def rounds(job: Job, title: str) -> Iterable[int]:
-    """The pairs' numbers, with progress."""
+    """The pairs' numbers, with progress; notes before each how busy others keep the machine."""
     with job.steps.step(f"{title}, {job.pairs} pairs") as step:
         for index in range(job.pairs):
+            job.busy.append(psutil.cpu_percent(interval=_LOOK_S) / 100)
             yield index
             step.progress(index + 1, job.pairs)
 
@@ -123,14 +128,11 @@ def utc_now() -> str:
 
 
 def machine() -> str:
-    """The processor, its cores, and how busy the machine was."""
+    """The processor and its cores."""
     lines = processor().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    return (
-        f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, "
-        f"{platform.system()}; load average at the start {busy:.1f}"
-    )
+    name = names[0] if names else platform.machine()
+    return f"{name}, {os.cpu_count()} cores, {platform.system()}"
 
 
 def versions(peer: LlamaCpp | None) -> dict[str, str]:

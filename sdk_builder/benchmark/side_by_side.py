@@ -23,6 +23,7 @@ from sdk_builder.errors import InputError, output_errors
 
 SUFFIX = ".json"
 SCHEMA: Literal["shakti-side-by-side/1"] = "shakti-side-by-side/1"
+BUSY_SHARE = 0.1
 Better = Literal["lower", "higher"]
 Verdict = Literal["aim met", "floor met", "floor missed", "no target"]
 Measure = Annotated[float, Field(gt=0)]
@@ -82,7 +83,9 @@ class Comparison(Record):
 class SideBySide(Record):
     """One run of a script: all its comparisons, on one machine.
 
-    started_at: UTC, ISO 8601. machine: processor, cores, what else ran. versions: by program.
+    started_at: UTC, ISO 8601. machine: processor and cores. versions: by program. busy_share: of
+    all cores, what other processes used just before the pairs (median); None where no speed was
+    measured.
     """
 
     schema_name: Literal["shakti-side-by-side/1"] = Field(default=SCHEMA, alias="schema")
@@ -90,8 +93,14 @@ class SideBySide(Record):
     started_at: str
     duration_s: float
     machine: str
+    busy_share: Annotated[float, Field(ge=0, le=1)] | None = None
     versions: dict[str, str]
     comparisons: tuple[Comparison, ...]
+
+    @property
+    def busy(self) -> bool:
+        """Whether others used so much that threads which wait for each other were held up."""
+        return self.busy_share is not None and self.busy_share > BUSY_SHARE
 
 
 def paired(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdk_builder.benchmark.side_by_side import SUFFIX, Comparison, SideBySide, Verdict, read
-from sdk_builder.report.content import Cell, Column, Provenance, Table
+from sdk_builder.report.content import Cell, Column, Provenance, Table, Warned
 from sdk_builder.report.drawing import Drawing
 from sdk_builder.report.fields import Field
 from sdk_builder.report.numbers import counted, show, show_range, when
@@ -61,6 +61,20 @@ def lead(files: Sequence[SideBySide]) -> tuple[str, ...]:
     )
 
 
+def warnings(files: Sequence[SideBySide]) -> tuple[Warned, ...]:
+    """What weakens the numbers."""
+    where = tuple(
+        f"{_label(file)}, others used {file.busy_share:.0%} of the processor"
+        for file in files
+        if file.busy
+    )
+    text = (
+        "The machine was busy: ratios of speed are unreliable, most of all with several threads, "
+        "since tools differ in how much they lose while one thread waits for another."
+    )
+    return (Warned(text, where),) if where else ()
+
+
 def table(files: Sequence[SideBySide]) -> Table:
     """One row a comparison."""
     columns = (
@@ -110,13 +124,17 @@ FIELDS: tuple[Field[Comparison], ...] = (
 
 def provenance(files: Sequence[SideBySide]) -> tuple[Provenance, ...]:
     """Where each file's numbers come from, with the conditions of each comparison."""
-    return tuple(
-        Provenance(f"{file.script}, {when(file.started_at)}", tuple(_facts(file))) for file in files
-    )
+    return tuple(Provenance(_label(file), tuple(_facts(file))) for file in files)
+
+
+def _label(file: SideBySide) -> str:
+    return f"{file.script}, {when(file.started_at)}"
 
 
 def _facts(file: SideBySide) -> Iterator[tuple[str, str]]:
     yield "Machine", file.machine
+    if file.busy_share is not None:
+        yield "Used by others", f"{file.busy_share:.0%} of the processor, just before the pairs"
     yield "Took", f"{file.duration_s:.0f} s"
     yield from file.versions.items()
     for one in file.comparisons:

@@ -108,7 +108,7 @@ def make_content(
         title=title,
         lead=(*remarks.lead(dataset), *beside.lead(others)),
         headline=tables.headline(dataset, rows),
-        warnings=(*remarks.warnings(dataset), *map(Warned, said)),
+        warnings=(*remarks.warnings(dataset), *map(Warned, said), *beside.warnings(others)),
         drawings=(*_draw_beside(others), *_draw(dataset)) if drawn else (),
         tables=(
             *compared,
@@ -132,7 +132,7 @@ def _only_beside(others: Sequence[SideBySide], title: str, *, drawn: bool) -> Co
         title=title,
         lead=beside.lead(others),
         headline=beside.table(others),
-        warnings=(),
+        warnings=beside.warnings(others),
         drawings=_draw_beside(others) if drawn else (),
         tables=(),
         method=(beside.METHOD,),

@@ -100,6 +100,16 @@ def test_report_of_runs_and_side_by_side_results(tmp_path):
         assert part in text
 
 
+@pytest.mark.parametrize(("share", "warned"), [(None, 0), (0.02, 0), (0.85, 1)])
+def test_busy_machine_is_warned_of(tmp_path, share, warned):
+    value = result().model_copy(update={"busy_share": share})
+    path = saved(tmp_path / "a.json", value)
+    written = write_report([path], tmp_path / "out", formats=["md"])
+    assert len(written.warnings) == warned
+    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert text.count("85%") == 2 * warned
+
+
 def test_other_json_is_refused_by_name(tmp_path):
     (tmp_path / "summary.json").write_text("{}")
     with pytest.raises(InputError, match=r"summary\.json"):
