@@ -86,7 +86,7 @@ def speed(job: Job) -> Iterable[Comparison]:
                 found.setdefault(name, []).append((value, theirs[name]))
     told = {
         "KV cache": f"ours {job.manifest.quantization.kv_cache}, llama.cpp f16",
-        "depth": "from an empty cache",
+        "depth": f"from an empty cache, {DECODED} tokens decoded",
         "processes": "ours stay, llama-bench is started for each round (-r 1, with its warm-up)",
     }
     for name, pairs in found.items():
@@ -101,7 +101,7 @@ def speed(job: Job) -> Iterable[Comparison]:
             better="higher",
             floor=floor,
             aim=aim,
-            conditions={**told, "tokens": str(DECODED if kind == "decode" else number)},
+            conditions=told,
         )
 
 
@@ -152,7 +152,10 @@ def load(job: Job) -> Iterable[Comparison]:
         theirs_s = running.llama_first_token(job.peer, job.q4_0, PROMPT, 2)
         pairs.append((ours_s, theirs_s))
         whole.append((with_python_s, theirs_s))
-    told = {"prompt": PROMPT, "llama.cpp": "llama-completion -n 1 --no-warmup, to its first output"}
+    told = {
+        "prompt": PROMPT,
+        "llama.cpp starts": "llama-completion -n 1 --no-warmup, to its first output",
+    }
     facts = {"unit": "s", "better": "lower", "conditions": told}
     title = "load to first token"
     yield job.compared("first_token", title, pairs, **facts, floor=1.0, aim=0.5)
@@ -171,7 +174,8 @@ def memory(job: Job) -> Iterable[Comparison]:
     theirs = run_process([*bench, "-ngl", "0", "--no-warmup", "-n", "0", "-p", context])
     facts = {"unit": "MB", "better": "lower"}
     said = {
-        "ours": "resident memory above Python, torch and the runtime's libraries",
+        "llama.cpp memory": f"whole llama-bench process, -p {context}, f16 cache",
+        "our memory": "resident, above Python, torch and the runtime's libraries",
         "Python stack": f"{told['stack_bytes']:,} bytes",
         "KV cache": f"{kv:,} bytes of {context} positions, all of them filled",
     }
@@ -190,7 +194,10 @@ def memory(job: Job) -> Iterable[Comparison]:
         "peak memory with a full KV cache",
         [(above / MB, theirs.peak_mib * 2**20 / MB)],
         **facts,
-        conditions={**said, "llama.cpp": f"whole llama-bench process, -p {context}, f16 cache"},
+        conditions={
+            **said,
+            "llama.cpp memory": f"whole llama-bench process, -p {context}, f16 cache",
+        },
     )
 
 

@@ -21,6 +21,7 @@ from sdk_builder.report.numbers import show, when
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 BEGIN = "<!-- beside other tools: written by benchmarks/performance_doc.py, not by hand -->"
+FEW_PAIRS = 10
 END = "<!-- end of beside other tools -->"
 
 
@@ -29,6 +30,12 @@ def section(files: Sequence[SideBySide]) -> str:
     found = comparisons(files)
     models = dict.fromkeys(one.model for one in found)
     blocks = [block for model in models for block in _model(model, found)]
+    few = any(1 < one.repetitions < FEW_PAIRS for one in found)
+    if few:
+        blocks.append(
+            f"**A first look**: some rows have fewer than {FEW_PAIRS} pairs, and other work ran on "
+            "the machine."
+        )
     return "\n\n".join([*blocks, "Measured by:", "\n".join(map(_origin, files))])
 
 

@@ -115,11 +115,13 @@ def compare(
     theirs: dict[str, WindowLoss],
 ) -> Iterable[Comparison]:
     """Perplexity over the float model's; beside the peers'; and the ratio of losses."""
-    peers = {name: loss.perplexity / base.perplexity for name, loss in theirs.items()}
+    peers = [
+        f"{name} / fp32 {one.perplexity / base.perplexity:.4f}" for name, one in theirs.items()
+    ]
     told = {
         "rule": f"llama-perplexity's, windows of {job.window}, {base.counted:,} tokens counted",
-        "float32": f"perplexity {base.perplexity:.4f}",
-        "llama.cpp": ", ".join(f"{name} / fp32 {ratio:.4f}" for name, ratio in peers.items()),
+        "float32 model": f"perplexity {base.perplexity:.4f}",
+        "llama.cpp's, over float32's": ", ".join(f"{n} {r:.4f}" for n, r in peers.items()),
         "source weights": job.subject.checkpoint().source.weight_format,
     }
     facts = {"model": job.subject.name, "better": "lower", "conditions": told}

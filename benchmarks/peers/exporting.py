@@ -66,8 +66,8 @@ def cost(job: Job) -> Iterable[Comparison]:
     with job.steps.step("Exporting with shakti-sdk, cold and warm"):
         cold, warm = _our_costs(job.subject)
     told = {
-        "ours": "shakti-sdk export as users run it, golden prompts and numeric check included",
-        "export_llm": "one export, kept from when it was made",
+        "our export": "as users run it, golden prompts and numeric check included",
+        "its export": "one, kept from when it was made",
     }
     facts = {"better": "lower", "peer_name": PEER, "conditions": told}
     for mark, title, ours, times in (

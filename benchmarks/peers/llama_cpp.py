@@ -108,7 +108,7 @@ def set_up(steps: Steps | None = None) -> LlamaCpp:
 
 
 def _label() -> str:
-    return f"llama.cpp of llama-cpp-python {VERSION}"
+    return f"as in llama-cpp-python {VERSION}"
 
 
 def _compiler() -> str | None:
