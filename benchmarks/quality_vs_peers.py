@@ -115,9 +115,7 @@ def compare(
     theirs: dict[str, WindowLoss],
 ) -> Iterable[Comparison]:
     """Perplexity over the float model's; beside the peers'; and the ratio of losses."""
-    peers = [
-        f"{name} / fp32 {one.perplexity / base.perplexity:.4f}" for name, one in theirs.items()
-    ]
+    peers = {name: loss.perplexity / base.perplexity for name, loss in theirs.items()}
     told = {
         "rule": f"llama-perplexity's, windows of {job.window}, {base.counted:,} tokens counted",
         "float32 model": f"perplexity {base.perplexity:.4f}",
