@@ -18,8 +18,9 @@ from pathlib import Path
 
 import torch
 from measuring import Forward, ProcessCost, Ratio, compare, run_process, show
+from peers import export_llm, running
 
-from sdk_builder.models import ShaktiConfig, ShaktiForCausalLM
+from sdk_builder.models import ShaktiConfig, ShaktiForCausalLM, open_checkpoint
 from sdk_builder.models.preset_checkpoint import byte_tokenizer
 
 LAYERS, HIDDEN, FFN, HEADS, KV_HEADS, VOCAB, CONTEXT, CHUNK = 10, 640, 2560, 10, 5, 49152, 4096, 128
@@ -43,76 +44,18 @@ def make_checkpoint(folder: Path) -> None:
     model.save_pretrained(folder / "transformers")
     tokenizer = byte_tokenizer(VOCAB).json_text
     (folder / "transformers" / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
-    torch.save(meta_state(model), folder / "meta.pth")
-    parameters = {
-        "dim": HIDDEN,
-        "n_layers": LAYERS,
-        "n_heads": HEADS,
-        "n_kv_heads": KV_HEADS,
-        "hidden_dim": FFN,
-        "vocab_size": VOCAB,
-        "norm_eps": config.rms_norm_eps,
-        "rope_theta": config.rope_theta,
-    }
-    (folder / "params.json").write_text(json.dumps(parameters), encoding="utf-8")
-
-
-def meta_state(model: ShaktiForCausalLM) -> dict[str, torch.Tensor]:
-    """The weights under Meta's names, projections apart."""
-    head_dim = HIDDEN // HEADS
-    rows = [HEADS * head_dim, KV_HEADS * head_dim, KV_HEADS * head_dim]
-    embedding = model.model.embed_tokens.weight.detach()
-    state = {
-        "tok_embeddings.weight": embedding,
-        "output.weight": embedding.clone(),
-        "norm.weight": model.model.norm.weight.detach(),
-    }
-    for index, layer in enumerate(model.model.layers):
-        q, k, v = layer.self_attn.qkv_proj.weight.detach().split(rows)
-        gate, up = layer.mlp.gate_up_proj.weight.detach().split(FFN)
-        named = {
-            "attention.wq": q,
-            "attention.wk": k,
-            "attention.wv": v,
-            "attention.wo": layer.self_attn.o_proj.weight.detach(),
-            "feed_forward.w1": gate,
-            "feed_forward.w3": up,
-            "feed_forward.w2": layer.mlp.down_proj.weight.detach(),
-            "attention_norm": layer.input_layernorm.weight.detach(),
-            "ffn_norm": layer.post_attention_layernorm.weight.detach(),
-        }
-        state |= {f"layers.{index}.{name}.weight": value.clone() for name, value in named.items()}
-    return state
+    export_llm.write_checkpoint(open_checkpoint(str(folder / "transformers")), folder)
 
 
 def export_ours(folder: Path) -> ProcessCost:
     out = (folder / OURS).parent
     argv = [sys.executable, "-m", "sdk_builder", "export", str(folder / "transformers")]
     options = ["--quant", "q4", "--chunk", str(CHUNK), "-o", str(out), "--force"]
-    return run_process([*argv, *options])
+    return run_process([*argv, *options], env=running.export_environment())
 
 
 def export_theirs(folder: Path) -> ProcessCost:
-    argv = [sys.executable, "-m", "executorch.extension.llm.export.export_llm"]
-    options = [
-        "base.model_class=llama3_2",
-        f"base.checkpoint={folder / 'meta.pth'}",
-        f"base.params={folder / 'params.json'}",
-        "model.use_kv_cache=True",
-        "model.use_sdpa_with_kv_cache=True",
-        "model.enable_dynamic_shape=True",
-        "model.dtype_override=fp32",
-        f"export.max_seq_length={CHUNK}",
-        f"export.max_context_length={CONTEXT}",
-        f"export.output_dir={folder}",
-        f"export.output_name={THEIRS}",
-        "quantization.qmode=8da4w",
-        "quantization.group_size=32",
-        "quantization.embedding_quantize='4,32'",
-        "backend.xnnpack.enabled=True",
-        "backend.xnnpack.extended_ops=True",
-    ]
-    return run_process([*argv, *options], cwd=folder)
+    return export_llm.export(folder, THEIRS, context=CONTEXT, chunk=CHUNK)
 
 
 def export_both(folder: Path) -> dict[str, dict[str, float]]:

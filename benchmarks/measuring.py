@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from sdk_builder.errors import ShaktiError
 from sdk_builder.runtime.engine import load_runtime
 
 
@@ -39,15 +40,17 @@ class Ratio:
         return asdict(self)
 
 
-def run_process(argv: Sequence[str], *, cwd: Path | None = None) -> ProcessCost:
-    """Run `argv` to its end; exit with its output if it fails.
+def run_process(
+    argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> ProcessCost:
+    """Run `argv` to its end; exit with its output if it fails. `env` replaces the environment.
 
     Peak memory is read from the process while it runs: what the kernel reports afterwards also
     covers the moment between fork and exec, when a child is as large as its parent.
     """
     started, peak_mib = time.perf_counter(), 0.0
     with tempfile.TemporaryFile("w+") as output:
-        process = psutil.Popen(argv, cwd=cwd, stdout=output, stderr=subprocess.STDOUT)
+        process = psutil.Popen(argv, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT)
         while process.poll() is None:
             peak_mib = max(peak_mib, _resident_mib(process))
             time.sleep(0.02)
@@ -112,3 +115,12 @@ def show(title: str, ratios: Mapping[str, Ratio]) -> None:
     for name, ratio in ratios.items():
         spread = f"[{ratio.low_quartile:.2f}, {ratio.high_quartile:.2f}]"
         print(f"  {name:24} {ratio.ours:12.1f} {ratio.theirs:12.1f}   {ratio.median:.2f} {spread}")
+
+
+def run_script(main: Callable[[], None]) -> None:
+    """Run a script; what we foresee to fail ends it with a line, a hint and its exit code."""
+    try:
+        main()
+    except ShaktiError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -7,13 +7,17 @@ from pathlib import Path
 
 from sdk_builder.benchmark.analysis.comparison import Measured
 from sdk_builder.benchmark.results import read_results
+from sdk_builder.benchmark.side_by_side import SUFFIX as BESIDE_SUFFIX
+from sdk_builder.benchmark.side_by_side import is_side_by_side
 from sdk_builder.errors import InputError
 
 SUFFIX = ".jsonl"
 
 
-def result_files(paths: Sequence[Path]) -> list[Path]:
+def result_files(paths: Sequence[Path], *, side_by_side: bool = False) -> list[Path]:
     """The files that `paths` mean: each file itself, each folder's result files, by name.
+
+    side_by_side: those of `benchmarks/` in a folder, too.
 
     Raises InputError for what is not there and for a folder without result files.
     """
@@ -21,6 +25,8 @@ def result_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             inside = sorted(path.glob(f"*{SUFFIX}"))
+            if side_by_side:
+                inside += filter(is_side_by_side, sorted(path.glob(f"*{BESIDE_SUFFIX}")))
             if not inside:
                 raise InputError(
                     f"{path} holds no result files (*{SUFFIX}).",

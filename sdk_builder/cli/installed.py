@@ -169,7 +169,7 @@ class InstalledLibrary:
         from sdk_builder.benchmark.analysis.energy import DEFAULT_GRID_G_PER_KWH
         from sdk_builder.benchmark.result_sets import result_files
 
-        files = result_files(options.results)
+        files = result_files(options.results, side_by_side=True)
         grid = options.grid_g_per_kwh
         with steps.step("Writing the report") as step:
             from sdk_builder.report.write import write_report

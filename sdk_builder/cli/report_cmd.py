@@ -53,7 +53,8 @@ def report(
     base: tuple[Path, ...],
     force: bool,
 ) -> None:
-    """Make tables and plots from RESULTS: result files of `shakti-sdk bench`, or folders of them.
+    """Make tables and plots from RESULTS: result files of `shakti-sdk bench`, or folders of them;
+    and side-by-side results (.json) of the scripts in `benchmarks/`.
 
     The page is one file that opens offline. Every figure shows its spread and its number of
     samples; invalid samples are listed and enter none of them.

@@ -7,19 +7,20 @@ import os
 import re
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from sdk_builder.benchmark.analysis.energy import DEFAULT_GRID_G_PER_KWH
+from sdk_builder.benchmark.side_by_side import SideBySide
 from sdk_builder.errors import (
     TargetExistsError,
     ToolchainError,
     UsageError,
     output_errors,
 )
-from sdk_builder.report import remarks, tables
+from sdk_builder.report import beside, remarks, tables
 from sdk_builder.report.content import Content, Table, Warned
 from sdk_builder.report.dataset import Dataset
 from sdk_builder.report.fields import CASE_FIELDS, SAMPLE_FIELDS, CaseRow, case_rows, sample_rows
@@ -69,11 +70,16 @@ def write_report(
     if not 0 <= grid_g_per_kwh < float("inf"):
         raise UsageError(f"A grid factor is a number of at least 0, not {grid_g_per_kwh:g}.")
     _check_target(output, force=force)
-    dataset = load(results)
+    runs, others = beside.separate(results)
+    dataset = load(runs) if runs or not others else Dataset(())
     rows = tuple(case_rows(dataset, grid_g_per_kwh))
     drawn = bool({"html", "png", "svg"} & set(formats))
-    content = make_content(dataset, rows, title or TITLE, grid_g_per_kwh, base, drawn=drawn)
-    files = dict(_files(content, dataset, rows, formats))
+    heading = title or TITLE
+    if dataset.results:
+        content = make_content(dataset, rows, heading, grid_g_per_kwh, base, others, drawn=drawn)
+    else:
+        content = _only_beside(others, heading, drawn=drawn)
+    files = dict(_files(content, dataset, rows, others, formats))
     with output_errors(output):
         _put(output, files)
     paths = tuple(output / PurePosixPath(name) for name in files)
@@ -86,6 +92,7 @@ def make_content(
     title: str,
     grid_g_per_kwh: float,
     base: Sequence[Path] = (),
+    others: Sequence[SideBySide] = (),
     *,
     drawn: bool = True,
 ) -> Content:
@@ -95,12 +102,14 @@ def make_content(
     if base:
         table, said = tables.baseline(dataset, load(base))
         compared = (table,)
+    if others:
+        compared = (beside.table(others), *compared)
     return Content(
         title=title,
-        lead=remarks.lead(dataset),
+        lead=(*remarks.lead(dataset), *beside.lead(others)),
         headline=tables.headline(dataset, rows),
-        warnings=(*remarks.warnings(dataset), *map(Warned, said)),
-        drawings=_draw(dataset) if drawn else (),
+        warnings=(*remarks.warnings(dataset), *map(Warned, said), *beside.warnings(others)),
+        drawings=(*_draw_beside(others), *_draw(dataset)) if drawn else (),
         tables=(
             *compared,
             tables.cases(dataset, rows),
@@ -109,16 +118,45 @@ def make_content(
             tables.missing(dataset),
             tables.quoted(),
         ),
-        method=remarks.method(dataset, grid_g_per_kwh),
-        provenance=remarks.provenance(dataset),
+        method=(
+            *remarks.method(dataset, grid_g_per_kwh),
+            *([beside.METHOD] if others else []),
+        ),
+        provenance=(*remarks.provenance(dataset), *beside.provenance(others)),
+    )
+
+
+def _only_beside(others: Sequence[SideBySide], title: str, *, drawn: bool) -> Content:
+    """A report of side-by-side results alone."""
+    return Content(
+        title=title,
+        lead=beside.lead(others),
+        headline=beside.table(others),
+        warnings=beside.warnings(others),
+        drawings=_draw_beside(others) if drawn else (),
+        tables=(),
+        method=(beside.METHOD,),
+        provenance=beside.provenance(others),
     )
 
 
 def _draw(dataset: Dataset) -> tuple[Drawing, ...]:
     from sdk_builder.report.figures import draw_all
 
-    try:
+    with _matplotlib():
         return draw_all(dataset)
+
+
+def _draw_beside(others: Sequence[SideBySide]) -> tuple[Drawing, ...]:
+    with _matplotlib():
+        drawing = beside.draw(others)
+    return (drawing,) if drawing else ()
+
+
+@contextmanager
+def _matplotlib() -> Iterator[None]:
+    try:
+        yield
     except ImportError as error:
         raise ToolchainError(
             f"Figures need matplotlib: {error}.",
@@ -127,7 +165,11 @@ def _draw(dataset: Dataset) -> tuple[Drawing, ...]:
 
 
 def _files(
-    content: Content, dataset: Dataset, rows: Sequence[CaseRow], formats: Collection[str]
+    content: Content,
+    dataset: Dataset,
+    rows: Sequence[CaseRow],
+    others: Sequence[SideBySide],
+    formats: Collection[str],
 ) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each file, in the order of FORMATS."""
     from sdk_builder.report.style import to_png, to_svg
@@ -144,6 +186,8 @@ def _files(
         yield "results.csv", to_csv(SAMPLE_FIELDS, sample_rows(dataset))
         yield "summary.csv", to_csv(CASE_FIELDS, rows)
         yield "summary.json", to_json(content, rows)
+        if others:
+            yield "beside.csv", to_csv(beside.FIELDS, beside.comparisons(others))
     if "png" in formats:
         for drawing in content.drawings:
             yield f"plots/{drawing.name}.png", to_png(drawing.figure)
