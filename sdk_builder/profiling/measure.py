@@ -172,7 +172,9 @@ def _times_ms(engine: ExecutorchEngine, case: _Case, repetitions: int) -> list[f
     return times
 
 
-def _traced(bundle: Bundle, request: ProfileRequest, cases: Sequence[_Case]) -> list[Sequence[Event]]:
+def _traced(
+    bundle: Bundle, request: ProfileRequest, cases: Sequence[_Case]
+) -> list[Sequence[Event]]:
     """The traces of all calls, warm-up left out, in order."""
     engine = _engine(bundle, request.threads, traced=True)
     kept: list[Sequence[Event]] = []
