@@ -19,7 +19,7 @@ from torchao.quantization import IntxUnpackedToInt8Tensor
 from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.source_info import SourceInfo
 from sdk_builder.quantization import gptq
-from sdk_builder.quantization.calibration import Calibration, Progress
+from sdk_builder.quantization.calibration import Calibration, Progress, has_fast_bf16
 from sdk_builder.quantization.grid import IntGrid, from_parts, parts_of
 from sdk_builder.quantization.layerwise import Recipe, quantize_layers
 from sdk_builder.quantization.reference import NamedTensors
@@ -103,6 +103,7 @@ def machine() -> dict[str, str]:
         "torch": torch.__version__,
         "processor": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
+        "bf16": str(has_fast_bf16()),
     }
 
 
