@@ -26,7 +26,7 @@ from sdk_builder.quantization.grid import (
     values,
 )
 
-VERSION = 1  # of the method: another one makes other values from the same input
+VERSION = 2  # of the method: another one makes other values from the same input
 DAMPING = 0.01
 _BLOCK = 64
 

@@ -87,11 +87,13 @@ def _outside(
     config = checkpoint.config
     norm = checkpoint.tensor(layout.FINAL_NORM)
     yield layout.FINAL_NORM, norm
-    last = F.rms_norm(drifted, norm.shape, norm, config.rms_norm_eps)
-    moment = _moment([part.flatten(0, 1) for part in last.split(_BATCH)])
     head = layout.EMBEDDING if config.tie_word_embeddings else layout.HEAD
     weight = embedding if config.tie_word_embeddings else checkpoint.tensor(layout.HEAD)
-    yield head, _round(weight, moment, plan[head], recipe)
+    if plan[head] != FLOAT:
+        last = F.rms_norm(drifted, norm.shape, norm, config.rms_norm_eps)
+        moment = _moment([part.flatten(0, 1) for part in last.split(_BATCH)])
+        weight = gptq(weight, moment, plan[head], rounds=recipe.rounds)
+    yield head, weight
     if not config.tie_word_embeddings:
         yield layout.EMBEDDING, quantize(embedding, plan[layout.EMBEDDING])
 
@@ -128,9 +130,10 @@ class _Walker:
         module = self._module(index, layer)
 
         def replace(name: str, inputs: Tensor) -> Tensor:
-            moment = _moment([inputs])
-            target = _target(layer[name], exact[name], inputs, moment)
-            layer[name] = _round(target, moment, formats[name], recipe)
+            if formats[name] != FLOAT:
+                moment = _moment([inputs])
+                target = _target(layer[name], exact[name], inputs, moment)
+                layer[name] = gptq(target, moment, formats[name], rounds=recipe.rounds)
             return _floats(layer[name])
 
         def attention(part: Tensor) -> Tensor:
@@ -207,7 +210,8 @@ def _attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def _target(weight: Tensor, exact: Tensor, inputs: Tensor, moment: Tensor) -> Tensor:
     """The weights ``[out, in]`` that come closest to the float outputs from drifted inputs."""
-    drift = (exact - inputs).T @ inputs / len(inputs)
+    with _products():
+        drift = ((exact - inputs).T @ inputs).float() / len(inputs)
     damped = damp(moment, _DRIFT_DAMPING)
     return weight + torch.linalg.solve(damped, (weight @ drift).T).T
 
@@ -215,12 +219,6 @@ def _target(weight: Tensor, exact: Tensor, inputs: Tensor, moment: Tensor) -> Te
 def _moment(parts: list[Tensor]) -> Tensor:
     """Mean of x x^T over all rows ``[n, in]``."""
     return sum((part.T @ part for part in parts[1:]), parts[0].T @ parts[0]) / sum(map(len, parts))
-
-
-def _round(weight: Tensor, moment: Tensor, weight_format: WeightFormat, recipe: Recipe) -> Tensor:
-    if weight_format == FLOAT:
-        return weight
-    return gptq(weight, moment, weight_format, rounds=recipe.rounds)
 
 
 def _floats(weight: Tensor) -> Tensor:
