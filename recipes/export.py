@@ -16,6 +16,7 @@ from sdk_builder.bundle import BundleWriter
 from sdk_builder.log import Steps
 from sdk_builder.pipeline import ExportRequest, stages
 from sdk_builder.pipeline.describe import PROGRAM_FILE, TOKENIZER_FILE, Made, describe
+from sdk_builder.pipeline.weights import find_weights
 
 
 def export(request: ExportRequest, steps: Steps) -> None:
@@ -25,16 +26,19 @@ def export(request: ExportRequest, steps: Steps) -> None:
         plan = stages.make_plan(request, scheme, checkpoint)
         tokenizer, chat = stages.prepare_text(checkpoint, steps)
         path = writer.path(PROGRAM_FILE)
-        program = stages.lower_program(request, checkpoint, plan, tokenizer, path, steps)
+        weights = find_weights(request, checkpoint, plan, tokenizer, steps)
+        program = stages.lower_program(request, checkpoint, weights, tokenizer, path, steps)
         stages.check_size(program, scheme, checkpoint)
         writer.write_text(TOKENIZER_FILE, tokenizer.json_text)
         engine = stages.load_engine(request, path)
         golden = stages.record_golden(engine, tokenizer, chat, steps)
-        quality = stages.compare_with_model(request, checkpoint, plan, engine, golden, steps)
+        quality = stages.compare_with_model(
+            request, checkpoint, plan, weights, engine, golden, steps
+        )
         hashes = [writer.digest(name)[1] for name in (PROGRAM_FILE, TOKENIZER_FILE)]
         made = Made(
-            request, checkpoint, scheme, plan, program, hashes[0], tokenizer, hashes[1], chat,
-            golden, quality, duration_s=sum(step.seconds for step in steps.finished),
+            request, checkpoint, scheme, plan, weights, program, hashes[0], tokenizer, hashes[1],
+            chat, golden, quality, duration_s=sum(step.seconds for step in steps.finished),
         )  # fmt: skip
         writer.commit(describe(made))
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sdk_builder.models.checkpoint import Checkpoint
     from sdk_builder.models.config import ShaktiConfig
     from sdk_builder.models.tokenizer_assets import TokenizerAssets
+    from sdk_builder.pipeline.weights import Weights
 
 PROGRAM_FILE = "model.pte"
 TOKENIZER_FILE = "tokenizer.json"
@@ -57,6 +58,7 @@ class Made:
     checkpoint: Checkpoint
     scheme: Scheme
     plan: Plan
+    weights: Weights
     program: LoweredProgram
     program_sha256: str
     tokenizer: TokenizerAssets
@@ -92,6 +94,8 @@ def describe(made: Made) -> Manifest:
             "embedding": request.embedding,
             "bits": request.bits,
             "kv": request.kv,
+            "calibration": made.weights.calibration,
+            "calibration_tokens": made.weights.calibration_tokens,
         },
         provenance=Provenance(
             created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -173,7 +177,7 @@ def _quantization(made: Made) -> Quantization:
         linear=LinearFormat(description=made.scheme.summary, group_size=linear.group_size),
         embedding=made.plan[layout.EMBEDDING].name,
         kv_cache=made.request.kv,
-        method="none" if made.scheme.name == "none" else "rounding",
+        method=made.weights.method,
         tensor_formats=count_formats(made.plan),
     )
 

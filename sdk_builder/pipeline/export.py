@@ -21,6 +21,7 @@ from sdk_builder.pipeline.stages import (
     prepare_text,
     record_golden,
 )
+from sdk_builder.pipeline.weights import find_weights
 
 
 def export(
@@ -63,20 +64,22 @@ def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResu
         checkpoint = open_model(request, steps)
         plan = make_plan(request, scheme, checkpoint)
         tokenizer, chat = prepare_text(checkpoint, steps)
+        weights = find_weights(request, checkpoint, plan, tokenizer, steps)
         program = lower_program(
-            request, checkpoint, plan, tokenizer, writer.path(PROGRAM_FILE), steps
+            request, checkpoint, weights, tokenizer, writer.path(PROGRAM_FILE), steps
         )
         check_size(program, scheme, checkpoint)
         writer.write_text(TOKENIZER_FILE, tokenizer.json_text)
         engine = load_engine(request, writer.path(PROGRAM_FILE))
         golden = record_golden(engine, tokenizer, chat, steps)
-        quality = compare_with_model(request, checkpoint, plan, engine, golden, steps)
+        quality = compare_with_model(request, checkpoint, plan, weights, engine, golden, steps)
         engine.close()
         made = Made(
             request=request,
             checkpoint=checkpoint,
             scheme=scheme,
             plan=plan,
+            weights=weights,
             program=program,
             program_sha256=writer.digest(PROGRAM_FILE)[1],
             tokenizer=tokenizer,

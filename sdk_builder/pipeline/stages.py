@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sdk_builder.lowering.lower import LoweredProgram
     from sdk_builder.models.checkpoint import Checkpoint
     from sdk_builder.models.tokenizer_assets import TokenizerAssets
+    from sdk_builder.pipeline.weights import Weights
     from sdk_builder.runtime.engine import Engine
 
 _SIZE_TOLERANCE = 0.05
@@ -98,7 +99,7 @@ def prepare_text(checkpoint: Checkpoint, steps: Steps) -> tuple[TokenizerAssets,
 def lower_program(
     request: ExportRequest,
     checkpoint: Checkpoint,
-    plan: Plan,
+    weights: Weights,
     tokenizer: TokenizerAssets,
     path: Path,
     steps: Steps,
@@ -106,7 +107,6 @@ def lower_program(
     """Write the program to `path`. Raises CheckpointError (bad weights) and ExportError."""
     with steps.step(f"Quantizing to {request.quant} and lowering") as step:
         from sdk_builder.lowering.lower import LoweringOptions, lower
-        from sdk_builder.quantization.source import QuantizedSource
 
         options = LoweringOptions(
             context_length=request.context_length,
@@ -114,8 +114,7 @@ def lower_program(
             bos_id=tokenizer.bos_id,
             eos_ids=tokenizer.eos_ids,
         )
-        source = QuantizedSource(checkpoint, plan)
-        program = lower(checkpoint.config, source, path, options, progress=step.progress)
+        program = lower(checkpoint.config, weights.source, path, options, progress=step.progress)
         step.result(
             f"Quantized to {request.quant} and lowered to {program.delegates} delegates, "
             f"{program.size_bytes / 1e6:.1f} MB"
@@ -159,6 +158,7 @@ def compare_with_model(
     request: ExportRequest,
     checkpoint: Checkpoint,
     plan: Plan,
+    weights: Weights,
     engine: Engine,
     golden: tuple[GoldenPrompt, ...],
     steps: Steps,
@@ -172,7 +172,9 @@ def compare_with_model(
     with steps.step("Comparing with the model") as step:
         from sdk_builder.verify.agreement import check_lowering, compare_both
 
-        lowering, quality = compare_both(engine, golden, checkpoint, plan)
+        lowering, quality = compare_both(
+            engine, golden, checkpoint, weights.stored(checkpoint, plan)
+        )
         result = check_lowering(lowering, exact=request.quant == "none")
         if result.status == "fail":
             raise VerificationError(

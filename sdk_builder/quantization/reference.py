@@ -24,15 +24,24 @@ class NamedTensors(Protocol[Config]):
     def tensor(self, name: str) -> Tensor: ...
 
 
+class ParameterSource(Protocol):
+    """Where quantized values come from, one tensor at a time."""
+
+    def parameter(self, name: str) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class StoredWeights(Generic[Config]):
     """Reads like the checkpoint, but gives each tensor quantized as planned.
+
+    found: where the quantized values come from; None rounds.
 
     In a linear layer torchao's tensors also round the activations to int8, as the program does.
     """
 
     checkpoint: NamedTensors[Config]
     plan: Plan
+    found: ParameterSource | None = None
 
     @property
     def config(self) -> Config:
@@ -43,4 +52,6 @@ class StoredWeights(Generic[Config]):
 
     def tensor(self, name: str) -> Tensor:
         """float32, or torchao's tensor in the planned format."""
+        if self.found is not None:
+            return self.found.parameter(name)
         return quantize(self.checkpoint.tensor(name), self.plan[name])

@@ -16,9 +16,9 @@ from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor 
 
 from sdk_builder.quantization.formats import WeightFormat
 
-_ACTIVATIONS = ActivationQuantization.INT8_ASYM_PER_TOKEN
-_INT4: torch.dtype = torch.int4  # type: ignore[attr-defined]  # torch's stubs lack it
-_SMALLEST_SCALE = 2.0**-64  # of all-zero groups, which have no scale of their own
+ACTIVATIONS = ActivationQuantization.INT8_ASYM_PER_TOKEN
+INT4_DTYPE: torch.dtype = torch.int4  # type: ignore[attr-defined]  # torch's stubs lack it
+SMALLEST_SCALE = 2.0**-64  # of all-zero groups, which have no scale of their own
 _LEVELS = (15, 14, 13, 12, 11, 10)  # candidates for the number of steps between min and max
 
 
@@ -33,7 +33,7 @@ def quantize(weight: Tensor, weight_format: WeightFormat) -> Tensor:
     groups = weight.view(weight.shape[0], -1, weight_format.group_size)
     if weight_format.offset:
         return _with_offset(weight, groups)
-    return _torchao(weight, _unclipped_scale(groups), _INT4, weight_format.group_size)
+    return _torchao(weight, _unclipped_scale(groups), INT4_DTYPE, weight_format.group_size)
 
 
 def quantize_rows(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,10 +93,10 @@ def _with_offset(weight: Tensor, groups: Tensor) -> Tensor:
         qdata=grid.to(torch.int8).view_as(weight),
         scale=scale,
         zero_point=-offset / scale,
-        target_dtype=_INT4,
+        target_dtype=INT4_DTYPE,
         block_size=(1, groups.shape[-1]),
         dtype=weight.dtype,
-        activation_quantization=_ACTIVATIONS,
+        activation_quantization=ACTIVATIONS,
     )
     return quantized
 
@@ -106,7 +106,7 @@ def _torchao(weight: Tensor, scale: Tensor, dtype: torch.dtype, group_size: int)
         weight,
         (1, group_size),
         dtype,
-        activation_quantization=_ACTIVATIONS,
+        activation_quantization=ACTIVATIONS,
         intx_choose_qparams_algorithm=None,
         custom_scale=scale,
         custom_zero_point=torch.zeros_like(scale, dtype=torch.int8),
@@ -115,4 +115,4 @@ def _torchao(weight: Tensor, scale: Tensor, dtype: torch.dtype, group_size: int)
 
 
 def _positive(scale: Tensor) -> Tensor:
-    return scale.clamp_min(_SMALLEST_SCALE)
+    return scale.clamp_min(SMALLEST_SCALE)

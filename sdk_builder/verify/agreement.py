@@ -27,8 +27,9 @@ LEAST_MEDIAN_COSINE = 0.98
 
 if TYPE_CHECKING:
     from sdk_builder.models.checkpoint import Checkpoint
+    from sdk_builder.models.config import ShaktiConfig
     from sdk_builder.models.modeling import ShaktiForCausalLM
-    from sdk_builder.quantization.schemes import Plan
+    from sdk_builder.quantization.reference import StoredWeights
 
 Reference = Callable[[Sequence[int]], Tensor]
 """Token ids -> logits of every position ``[len(ids), V]``."""
@@ -90,16 +91,16 @@ def compare(expected: Tensor, found: Tensor) -> Agreement:
 
 
 def compare_both(
-    engine: Engine, golden: Sequence[GoldenPrompt], checkpoint: Checkpoint, plan: Plan
+    engine: Engine,
+    golden: Sequence[GoldenPrompt],
+    checkpoint: Checkpoint,
+    stored: StoredWeights[ShaktiConfig],
 ) -> tuple[Agreement, Agreement]:
     """The program against its stored weights, and against the float model; one loaded at a time."""
     from sdk_builder.models.checkpoint import load_model
-    from sdk_builder.quantization.reference import StoredWeights
 
     found = collect(golden, lambda ids: program_logits(engine, ids))
-    lowering = compare(
-        collect(golden, torch_reference(load_model(StoredWeights(checkpoint, plan)))), found
-    )
+    lowering = compare(collect(golden, torch_reference(load_model(stored))), found)
     quality = compare(collect(golden, torch_reference(load_model(checkpoint))), found)
     return lowering, quality
 

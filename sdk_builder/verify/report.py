@@ -80,6 +80,7 @@ def check_operators(bundle: Bundle) -> CheckResult:
 def _check_against(bundle: Bundle, engine: Engine, against: str, steps: Steps) -> list[CheckResult]:
     from sdk_builder.models.checkpoint import open_checkpoint
     from sdk_builder.models.layout import parameter_shapes
+    from sdk_builder.quantization.reference import StoredWeights
     from sdk_builder.quantization.schemes import find_scheme, plan_formats
 
     manifest = bundle.manifest
@@ -90,7 +91,9 @@ def _check_against(bundle: Bundle, engine: Engine, against: str, steps: Steps) -
         find_scheme(manifest.quantization.scheme), parameter_shapes(checkpoint.config)
     )
     with steps.step("Comparing with the model"):
-        lowering, quality = compare_both(engine, manifest.golden, checkpoint, plan)
+        lowering, quality = compare_both(
+            engine, manifest.golden, checkpoint, StoredWeights(checkpoint, plan)
+        )
     exact = manifest.quantization.scheme == "none"
     return [check_lowering(lowering, exact=exact), describe_quality(quality)]
 

@@ -1,0 +1,128 @@
+"""The stage that finds quantized values: by rounding, or calibrated on text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from sdk_builder.cache import cache_dir
+from sdk_builder.errors import InputError, OutputError
+from sdk_builder.log import Steps
+from sdk_builder.pipeline.request import ExportRequest
+from sdk_builder.quantization.calibration import Calibration, from_text, self_written
+from sdk_builder.quantization.methods import calibrated, fingerprint, machine, recipe_of
+from sdk_builder.quantization.reference import StoredWeights
+from sdk_builder.quantization.schemes import Plan
+from sdk_builder.quantization.source import QuantizedSource
+from sdk_builder.quantization.store import TensorStore, key_of
+
+if TYPE_CHECKING:
+    from sdk_builder.lowering.segments import ParameterSource
+    from sdk_builder.models.checkpoint import Checkpoint
+    from sdk_builder.models.config import ShaktiConfig
+    from sdk_builder.models.tokenizer_assets import TokenizerAssets
+
+
+@dataclass(frozen=True)
+class Weights:
+    """source: quantized parameters by name; method: "none", "rounding" or "gptq"; calibration:
+    None, "self" or a text's SHA-256; calibration_tokens: 0 for none."""
+
+    source: ParameterSource
+    method: str
+    calibration: str | None = None
+    calibration_tokens: int = 0
+
+    def stored(self, checkpoint: Checkpoint, plan: Plan) -> StoredWeights[ShaktiConfig]:
+        """A checkpoint with these values, for a model to compare the program with."""
+        return StoredWeights(checkpoint, plan, self.source)
+
+
+def chosen_method(request: ExportRequest, *, untrained: bool) -> str:
+    """What "auto" means: calibration needs a model that has learned something."""
+    if request.quant == "none":
+        return "none"
+    if request.method != "auto":
+        return request.method
+    return "rounding" if untrained else "gptq"
+
+
+def find_weights(
+    request: ExportRequest,
+    checkpoint: Checkpoint,
+    plan: Plan,
+    tokenizer: TokenizerAssets,
+    steps: Steps,
+) -> Weights:
+    """Quantized values as asked for. Raises InputError for a calibration text without use,
+    CheckpointError, and OutputError when the cache's disk is full."""
+    method = chosen_method(request, untrained=checkpoint.source.untrained)
+    if method != "gptq":
+        if request.calibration is not None:
+            steps.warn(f"{request.calibration} is not read: {method} needs no calibration text.")
+        return Weights(QuantizedSource(checkpoint, plan), method)
+    store = TensorStore(cache_dir() / "calibrated")
+    try:
+        calibration = _calibration(request, checkpoint, tokenizer, store, steps)
+        with steps.step("Calibrating") as step:
+            recipe = recipe_of(request.quant)
+            source = calibrated(checkpoint, plan, calibration, recipe, store, step.progress)
+            step.result(f"Calibrated on {calibration.tokens} tokens")
+    except OSError as error:
+        raise OutputError(
+            f"Cannot keep calibrated weights in {store.folder}: {error.strerror or error}.",
+            "Free some space, or set SHAKTI_CACHE to another folder.",
+        ) from error
+    return Weights(source, method, calibration.origin, calibration.tokens)
+
+
+def _calibration(
+    request: ExportRequest,
+    checkpoint: Checkpoint,
+    tokenizer: TokenizerAssets,
+    store: TensorStore,
+    steps: Steps,
+) -> Calibration:
+    if request.calibration is not None:
+        return _from_file(request, tokenizer)
+    first = _first_token(tokenizer)
+    key = key_of(kind="text", checkpoint=fingerprint(checkpoint), first=first, **machine())
+    entry = store.find(key)
+    if entry is not None:
+        return Calibration(entry.tensor("ids"), "self")
+    with steps.step("Writing a text to calibrate with") as step:
+        from sdk_builder.models.checkpoint import load_model
+
+        model = load_model(checkpoint)
+        found = self_written(
+            model.model, model.lm_head, checkpoint.config, first=first, progress=step.progress
+        )
+        step.result(f"The model wrote {found.tokens} tokens to calibrate with")
+    ids: Tensor = found.ids.contiguous()
+    store.save(key, {"ids": ids})
+    return found
+
+
+def _from_file(request: ExportRequest, tokenizer: TokenizerAssets) -> Calibration:
+    from tokenizers import Tokenizer
+
+    path = request.calibration
+    assert path is not None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not UTF-8 text (byte {error.start}).", "Convert it to UTF-8 first."
+        ) from error
+    encoder = Tokenizer.from_str(tokenizer.json_text)
+    return from_text(text, encoder.encode(text, add_special_tokens=False).ids)
+
+
+def _first_token(tokenizer: TokenizerAssets) -> int:
+    if tokenizer.bos_id is not None:
+        return tokenizer.bos_id
+    return tokenizer.eos_ids[0] if tokenizer.eos_ids else 0

@@ -1,0 +1,119 @@
+"""Tokens to calibrate with: written by the model itself, or taken from a text.
+
+A model's own text needs no data set, no network and fits any language the model knows
+(data-free calibration, as in LLM-QAT, arXiv 2305.17888). A text of the use at hand is better still.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sdk_builder.errors import InputError
+from sdk_builder.models.config import ShaktiConfig
+from sdk_builder.models.decoder import Decoder
+from sdk_builder.models.rope import rope_tables
+
+SEQUENCES, LENGTH = 64, 256
+_SEED = 0
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """ids: int64 ``[N, T]``; origin: "self" or the SHA-256 of the text."""
+
+    ids: Tensor
+    origin: str
+
+    @property
+    def tokens(self) -> int:
+        return self.ids.numel()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the ids."""
+        return hashlib.sha256(self.ids.contiguous().numpy().tobytes()).hexdigest()
+
+
+def from_text(text: str, ids: Sequence[int]) -> Calibration:
+    """Windows spread evenly over the ids of `text`. Raises InputError for a text that is too short.
+
+    At most `SEQUENCES` windows of `LENGTH` tokens.
+    """
+    count = min(SEQUENCES, len(ids) // LENGTH)
+    if count < 1:
+        raise InputError(
+            f"The calibration text has {len(ids)} tokens.", f"Give one of {LENGTH} or more."
+        )
+    stride = (len(ids) - LENGTH) // max(1, count - 1)
+    windows = [list(ids[at * stride : at * stride + LENGTH]) for at in range(count)]
+    return Calibration(torch.tensor(windows), hashlib.sha256(text.encode()).hexdigest())
+
+
+def self_written(
+    decoder: Decoder,
+    head: nn.Module,
+    config: ShaktiConfig,
+    *,
+    first: int,
+    progress: Progress = lambda done, total: None,
+) -> Calibration:
+    """`SEQUENCES` texts of `LENGTH` tokens that the model writes behind the token `first`.
+
+    Sampled at temperature 1 with a fixed seed. decoder and head are the float model's, and in bf16
+    afterwards where the processor multiplies that several times faster.
+    """
+    if has_fast_bf16():
+        decoder, head = decoder.bfloat16(), head.bfloat16()
+    writer = _Writer(decoder, head, config)
+    generator = torch.Generator().manual_seed(_SEED)
+    ids = torch.full((SEQUENCES, 1), first)
+    for position in range(LENGTH - 1):
+        progress(position, LENGTH)
+        shares = writer.next_logits(ids[:, -1:], position).softmax(-1)
+        ids = torch.cat([ids, torch.multinomial(shares, 1, generator=generator)], dim=1)
+    return Calibration(ids, "self")
+
+
+def has_fast_bf16() -> bool:
+    """Whether this processor has instructions for products of bf16 numbers."""
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+class _Writer:
+    """The float model with a KV cache of its own, one position at a time."""
+
+    def __init__(self, decoder: Decoder, head: nn.Module, config: ShaktiConfig) -> None:
+        self._decoder, self._head = decoder, head
+        dtype = decoder.embed_tokens.weight.dtype
+        self._cos, self._sin = (table.to(dtype) for table in rope_tables(config, LENGTH))
+        self._caches = [
+            torch.empty(2, SEQUENCES, config.kv_heads(layer), LENGTH, config.head_dim, dtype=dtype)
+            for layer in range(config.num_hidden_layers)
+        ]
+
+    @torch.no_grad()
+    def next_logits(self, ids: Tensor, position: int) -> Tensor:
+        """ids ``[N, 1]`` at `position` -> ``[N, V]``."""
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            cache = self._caches[layer]
+            cache[0, :, :, position], cache[1, :, :, position] = k[:, 0], v[:, 0]
+            seen = cache[:, :, :, : position + 1]
+            mixed = F.scaled_dot_product_attention(
+                q.transpose(1, 2), seen[0], seen[1], enable_gqa=q.shape[2] != k.shape[2]
+            )
+            return mixed.transpose(1, 2)
+
+        span = slice(position, position + 1)
+        hidden = self._decoder.embed_tokens(ids)
+        hidden = self._decoder(hidden, self._cos[span], self._sin[span], attend)
+        logits: Tensor = self._head(hidden)[:, 0].float()
+        return logits

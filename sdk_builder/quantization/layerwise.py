@@ -1,0 +1,238 @@
+"""A model quantized layer by layer, each matrix for the inputs that it will get.
+
+Two streams of hidden states go through the layers: the float model's and the quantized one's. A
+matrix is rounded for the inputs of the second, and towards outputs of the first: its target is
+``W' = W + W E[(x0 - x) x^T] (H + c I)^-1``, the weights that would best undo the drift so far. At
+any time one layer's weights are in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sdk_builder.models import layout
+from sdk_builder.models.config import ShaktiConfig
+from sdk_builder.models.decoder import DecoderLayer
+from sdk_builder.models.rope import rope_tables
+from sdk_builder.quantization.calibration import Calibration, Progress, has_fast_bf16
+from sdk_builder.quantization.formats import FLOAT, WeightFormat
+from sdk_builder.quantization.gptq import damp, gptq
+from sdk_builder.quantization.reference import NamedTensors
+from sdk_builder.quantization.schemes import Plan
+from sdk_builder.quantization.smoothing import Extremes, smooth
+from sdk_builder.quantization.tensors import quantize
+
+_DRIFT_DAMPING = 0.1
+_BATCH = 8  # sequences at once: bounds the memory of activations
+_MATRICES = (layout.QKV, layout.OUT, layout.GATE_UP, layout.DOWN)
+
+Layer = dict[str, Tensor]
+"""A layer's parameters by name within the layer."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """smoothing: share of the activations' range that moves into the weights (0: none); rounds:
+    of fitting scales and integers to each other, see `gptq`."""
+
+    smoothing: float = 0.0
+    rounds: int = 1
+
+
+def quantize_layers(
+    checkpoint: NamedTensors[ShaktiConfig],
+    plan: Plan,
+    calibration: Calibration,
+    recipe: Recipe,
+    progress: Progress = lambda done, total: None,
+) -> Iterator[tuple[str, Tensor]]:
+    """Every parameter by name, in decoder order, the embedding last: float32 or torchao's tensors.
+
+    Raises CheckpointError.
+    """
+    config = checkpoint.config
+    embedding = checkpoint.tensor(layout.EMBEDDING)
+    exact = embedding[calibration.ids]
+    drifted = exact.clone()
+    walker = _Walker(config, calibration.ids.shape[1])
+    for index in range(config.num_hidden_layers):
+        progress(index, config.num_hidden_layers + 1)
+        prefix = layout.layer_prefix(index)
+        names = layout.layer_shapes(config, index)
+        layer = {name: checkpoint.tensor(prefix + name) for name in names}
+        formats = {name: plan[prefix + name] for name in names}
+        inputs, exact = walker.float_pass(index, layer, exact)
+        if recipe.smoothing:
+            scaled = smooth(layer, _extremes(inputs), config.kv_heads(index), recipe.smoothing)
+            inputs = {name: x / scaled.scales[name] for name, x in inputs.items()}
+            layer = scaled.layer
+        drifted = walker.quantized_pass(index, layer, formats, inputs, drifted, recipe)
+        yield from ((prefix + name, value) for name, value in layer.items())
+    yield from _outside(checkpoint, plan, embedding, drifted, recipe)
+
+
+def _outside(
+    checkpoint: NamedTensors[ShaktiConfig],
+    plan: Plan,
+    embedding: Tensor,
+    drifted: Tensor,
+    recipe: Recipe,
+) -> Iterator[tuple[str, Tensor]]:
+    """Final norm, head and embedding; a tied table is rounded for what the head computes."""
+    config = checkpoint.config
+    norm = checkpoint.tensor(layout.FINAL_NORM)
+    yield layout.FINAL_NORM, norm
+    head = layout.EMBEDDING if config.tie_word_embeddings else layout.HEAD
+    weight = embedding if config.tie_word_embeddings else checkpoint.tensor(layout.HEAD)
+    if plan[head] != FLOAT:
+        last = F.rms_norm(drifted, norm.shape, norm, config.rms_norm_eps)
+        moment = _moment([part.flatten(0, 1) for part in last.split(_BATCH)])
+        weight = gptq(weight, moment, plan[head], rounds=recipe.rounds)
+    yield head, weight
+    if not config.tie_word_embeddings:
+        yield layout.EMBEDDING, quantize(embedding, plan[layout.EMBEDDING])
+
+
+class _Walker:
+    """Runs one layer over all sequences, the way the decoder does."""
+
+    def __init__(self, config: ShaktiConfig, length: int) -> None:
+        self._config = config
+        self._cos, self._sin = (table[None, :, None] for table in rope_tables(config, length))
+
+    @torch.no_grad()
+    def float_pass(self, index: int, layer: Layer, hidden: Tensor) -> tuple[Layer, Tensor]:
+        """Inputs of each matrix ``[N·T, in]`` and the layer's output ``[N, T, D]``."""
+        module = self._module(index, layer)
+        outputs = []
+        with _Recorded(module, _MATRICES) as inputs:
+            for part in hidden.split(_BATCH):
+                with _products():
+                    outputs.append(module(part, self._cos, self._sin, _attend).float())
+        return {name: torch.cat(parts) for name, parts in inputs.items()}, torch.cat(outputs)
+
+    @torch.no_grad()
+    def quantized_pass(
+        self,
+        index: int,
+        layer: Layer,
+        formats: Mapping[str, WeightFormat],
+        exact: Layer,
+        hidden: Tensor,
+        recipe: Recipe,
+    ) -> Tensor:
+        """Replace the matrices of `layer` one after another; the output of the quantized layer."""
+        module = self._module(index, layer)
+
+        def replace(name: str, inputs: Tensor) -> Tensor:
+            if formats[name] != FLOAT:
+                moment = _moment([inputs])
+                target = _target(layer[name], exact[name], inputs, moment)
+                layer[name] = gptq(target, moment, formats[name], rounds=recipe.rounds)
+            return _floats(layer[name])
+
+        def attention(part: Tensor) -> Tensor:
+            return module.self_attn(part, self._cos, self._sin, _attend)
+
+        normal = module.input_layernorm(hidden)
+        _assign(module, layout.QKV, replace(layout.QKV, normal.flatten(0, 1)))
+        mixed = _inputs_of(module, layout.OUT, attention, normal)
+        hidden = hidden + _product(mixed, replace(layout.OUT, mixed)).view_as(hidden)
+        normal = module.post_attention_layernorm(hidden)
+        _assign(module, layout.GATE_UP, replace(layout.GATE_UP, normal.flatten(0, 1)))
+        gated = _inputs_of(module, layout.DOWN, module.mlp, normal)
+        return hidden + _product(gated, replace(layout.DOWN, gated)).view_as(hidden)
+
+    def _module(self, index: int, layer: Layer) -> DecoderLayer:
+        with torch.device("meta"):
+            module = DecoderLayer(self._config, index).eval()
+        for name, value in layer.items():
+            _assign(module, name, value)
+        return module
+
+
+class _Recorded:
+    """Collects the inputs of a layer's matrices, flattened to ``[tokens, in]``."""
+
+    def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
+        self._inputs: dict[str, list[Tensor]] = {name: [] for name in names}
+        self._hooks = [
+            _linear(module, name).register_forward_pre_hook(self._collector(name)) for name in names
+        ]
+
+    def _collector(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def collect(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            self._inputs[name].append(arguments[0].flatten(0, -2).float())
+
+        return collect
+
+    def __enter__(self) -> dict[str, list[Tensor]]:
+        return self._inputs
+
+    def __exit__(self, *error: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+
+def _inputs_of(
+    module: nn.Module, name: str, run: Callable[[Tensor], Tensor], hidden: Tensor
+) -> Tensor:
+    with _Recorded(module, (name,)) as inputs:
+        for part in hidden.split(_BATCH):
+            with _products():
+                run(part)
+    return torch.cat(inputs[name])
+
+
+def _products() -> torch.autocast:
+    """Matrix products in bf16 where that is fast; everything else stays float32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16())
+
+
+def _product(inputs: Tensor, weight: Tensor) -> Tensor:
+    with _products():
+        return F.linear(inputs, weight).float()
+
+
+def _attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention within each sequence."""
+    q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+    mixed = F.scaled_dot_product_attention(
+        q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1]
+    )
+    return mixed.transpose(1, 2)
+
+
+def _target(weight: Tensor, exact: Tensor, inputs: Tensor, moment: Tensor) -> Tensor:
+    """The weights ``[out, in]`` that come closest to the float outputs from drifted inputs."""
+    with _products():
+        drift = ((exact - inputs).T @ inputs).float() / len(inputs)
+    damped = damp(moment, _DRIFT_DAMPING)
+    return weight + torch.linalg.solve(damped, (weight @ drift).T).T
+
+
+def _moment(parts: list[Tensor]) -> Tensor:
+    """Mean of x x^T over all rows ``[n, in]``."""
+    return sum((part.T @ part for part in parts[1:]), parts[0].T @ parts[0]) / sum(map(len, parts))
+
+
+def _floats(weight: Tensor) -> Tensor:
+    return weight.dequantize() if type(weight) is not Tensor else weight
+
+
+def _extremes(inputs: Layer) -> Extremes:
+    return {name: x.abs().amax(0) for name, x in inputs.items()}
+
+
+def _linear(module: nn.Module, name: str) -> nn.Module:
+    return module.get_submodule(name.rpartition(".")[0])
+
+
+def _assign(module: nn.Module, name: str, value: Tensor) -> None:
+    owner, _, leaf = name.rpartition(".")
+    setattr(module.get_submodule(owner), leaf, nn.Parameter(value, requires_grad=False))
