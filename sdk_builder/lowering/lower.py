@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from executorch.exir import schema
@@ -23,6 +23,7 @@ from sdk_builder.lowering.embedding import (
     Embedding,
     prepare_embedding,
 )
+from sdk_builder.lowering.index import INDEX_KEY, encode
 from sdk_builder.lowering.methods import Trunk, build_method
 from sdk_builder.lowering.operators import require_android_operators
 from sdk_builder.lowering.plan import constant_method
@@ -99,6 +100,8 @@ def lower(
         head = EMBEDDING if config.tie_word_embeddings else HEAD
         blobs.append(_head_delegate(graph, packer, head))
         named = list(store)
+        index = store.add(encode(packer.index(named)), "weight index")
+        named.append(replace(index, key=INDEX_KEY))
         segments = [store.add(blob, "delegates") for blob in blobs]
         trunk = Trunk(
             graph=graph,

@@ -9,8 +9,10 @@ segment).
 
 from __future__ import annotations
 
+import mmap
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -95,6 +97,40 @@ def read_program(path: Path) -> schema.Program:
         return _flatbuffer_to_program(file.read(size))
 
 
+@dataclass(frozen=True)
+class NamedBytes:
+    """The named data of a `.pte`: keys in the order of the record, and their bytes in the file."""
+
+    keys: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+    file: memoryview
+
+    def at(self, position: int) -> memoryview:
+        """Raises IndexError past the end."""
+        start, size_bytes = self.spans[position]
+        return self.file[start : start + size_bytes]
+
+    def find(self, key: str) -> memoryview | None:
+        return self.at(self.keys.index(key)) if key in self.keys else None
+
+
+def named_bytes(path: Path) -> NamedBytes:
+    """Named data of a program, memory-mapped."""
+    program = read_program(path)
+    with path.open("rb") as file:
+        head = file.read(container._ExtendedHeader.NUM_HEAD_BYTES)
+        header = container._get_extended_header(head)
+        assert header is not None, "programs of this package have one"
+        mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    named = program.named_data or []
+    spans = (program.segments[entry.segment_index] for entry in named)
+    return NamedBytes(
+        tuple(entry.key for entry in named),
+        tuple((header.segment_base_offset + span.offset, span.size) for span in spans),
+        mapped,
+    )
+
+
 def called_operators(path: Path) -> list[str]:
     """Kernels that the program's methods call, sorted, as ``name.overload``."""
     return sorted(
@@ -108,9 +144,11 @@ def called_operators(path: Path) -> list[str]:
 
 __all__ = [
     "CONSTANT_SEGMENT",
+    "NamedBytes",
     "called_operators",
     "first_delegate_segment",
     "make_program",
+    "named_bytes",
     "read_program",
     "write_pte",
 ]

@@ -6,7 +6,8 @@ kernels, since what is not in the table below does not lower.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -18,9 +19,11 @@ from sdk_builder.errors import UnsupportedOperatorError
 from sdk_builder.lowering.constants import Constant, ConstantStore
 from sdk_builder.lowering.delegate import DelegateBuilder, Value, float_filter
 from sdk_builder.lowering.embedding import Embedding, finish_embedding, input_shapes
+from sdk_builder.lowering.index import Index, Piece, to_runs
 from sdk_builder.lowering.trace import DecoderGraph, Segment
 from sdk_builder.lowering.weights import (
     LinearWeight,
+    linear_piece,
     pack_linear,
     pack_vector,
     select_rows,
@@ -44,6 +47,7 @@ class WeightPacker:
     source: ParameterSource
     store: ConstantStore
     _linear: dict[tuple[str, Rows | None], LinearWeight] = field(default_factory=dict)
+    _vectors: dict[tuple[str, Rows | None], tuple[Constant, int]] = field(default_factory=dict)
     _last: dict[str, tuple[str, Tensor]] = field(default_factory=dict)
 
     def linear(self, name: str, rows: Rows | None = None) -> LinearWeight:
@@ -56,8 +60,22 @@ class WeightPacker:
 
     def vector(self, name: str, rows: Rows | None = None) -> Constant:
         """A norm's weight or a bias, fp32."""
-        vector = self._tensor(name)
-        return pack_vector(vector if rows is None else vector[list(rows)], self.store, name)
+        if (name, rows) not in self._vectors:
+            vector = self._tensor(name)
+            chosen = vector if rows is None else vector[list(rows)]
+            self._vectors[name, rows] = pack_vector(chosen, self.store, name), len(chosen)
+        return self._vectors[name, rows][0]
+
+    def index(self, named: Sequence[Constant]) -> Index:
+        """Where each parameter lies, by position in `named`."""
+        position = {constant.key: at for at, constant in enumerate(named)}
+        found: dict[str, list[Piece]] = defaultdict(list)
+        for (name, rows), weight in self._linear.items():
+            found[name].append(linear_piece(weight, to_runs(rows), position))
+        for (name, rows), (constant, count) in self._vectors.items():
+            piece = Piece(to_runs(rows), "fp32", (count,), position[constant.key])
+            found[name].append(piece)
+        return {name: tuple(pieces) for name, pieces in found.items()}
 
     def _tensor(self, name: str) -> Tensor:
         # Rows of one weight are asked for one after another, those of its bias in between; each is

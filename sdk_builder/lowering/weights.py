@@ -7,6 +7,7 @@ symmetric).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from torchao.quantization import IntxUnpackedToInt8Tensor
 
 from sdk_builder.lowering.constants import Constant, ConstantStore
 from sdk_builder.lowering.delegate import FilterWeight
+from sdk_builder.lowering.index import Piece, Runs
 from sdk_builder.quantization.tensors import quantize_rows
 
 
@@ -74,6 +76,32 @@ def pack_linear(weight: Tensor, store: ConstantStore, part: str) -> LinearWeight
         filter_weight,
         offset=_offset_filter(offset, store, part),
         ones=_float_filter(torch.ones(1, weight.block_size[1]), store, "constants"),
+    )
+
+
+_KINDS = {
+    XNNDatatype.xnn_datatype_fp32: "fp32",
+    XNNDatatype.xnn_datatype_qcint8: "int8",
+    XNNDatatype.xnn_datatype_qbint4: "int4",
+}
+
+
+def linear_piece(weight: LinearWeight, rows: Runs | None, position: Mapping[str, int]) -> Piece:
+    """How the index tells where `weight` lies; position: of each constant's key."""
+
+    def place(constant: Constant | None) -> int | None:
+        return None if constant is None else position[constant.key]
+
+    stored, offset = weight.filter, weight.offset
+    return Piece(
+        rows,
+        _KINDS[stored.datatype],
+        stored.shape,
+        position[stored.data.key],
+        place(stored.scale),
+        stored.group_size,
+        None if offset is None else place(offset.data),
+        None if offset is None else place(offset.scale),
     )
 
 

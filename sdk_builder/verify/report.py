@@ -11,10 +11,11 @@ from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import InputError
 from sdk_builder.log import Steps
 from sdk_builder.runtime.engine import Engine, ExecutorchEngine
-from sdk_builder.verify.agreement import check_lowering, compare_both, describe_quality
+from sdk_builder.verify.agreement import check_lowering, check_origin, compare_both
 from sdk_builder.verify.golden import check_golden
 
 if TYPE_CHECKING:
+    from sdk_builder.models.checkpoint import Checkpoint, Parameters
     from sdk_builder.models.config import ShaktiConfig
 
 
@@ -79,23 +80,29 @@ def check_operators(bundle: Bundle) -> CheckResult:
 
 def _check_against(bundle: Bundle, engine: Engine, against: str, steps: Steps) -> list[CheckResult]:
     from sdk_builder.models.checkpoint import open_checkpoint
+
+    manifest = bundle.manifest
+    checkpoint = open_checkpoint(against, seed=manifest.model.source.seed)
+    _require_shape(checkpoint.config, manifest.model, against)
+    with steps.step("Comparing with the model"):
+        stored = _stored_weights(bundle, checkpoint)
+        lowering, quality = compare_both(engine, manifest.golden, checkpoint, stored)
+    exact = manifest.quantization.scheme == "none"
+    return [check_lowering(lowering, exact=exact), check_origin(quality)]
+
+
+def _stored_weights(bundle: Bundle, checkpoint: Checkpoint) -> Parameters:
+    """The program's own weights; for a program of an older version, rounded once more."""
+    from sdk_builder.lowering.unpack import StoredProgram
     from sdk_builder.models.layout import parameter_shapes
     from sdk_builder.quantization.reference import StoredWeights
     from sdk_builder.quantization.schemes import find_scheme, plan_formats
 
-    manifest = bundle.manifest
-    seed = manifest.model.source.seed
-    checkpoint = open_checkpoint(against, seed=seed)
-    _require_shape(checkpoint.config, manifest.model, against)
-    plan = plan_formats(
-        find_scheme(manifest.quantization.scheme), parameter_shapes(checkpoint.config)
-    )
-    with steps.step("Comparing with the model"):
-        lowering, quality = compare_both(
-            engine, manifest.golden, checkpoint, StoredWeights(checkpoint, plan)
-        )
-    exact = manifest.quantization.scheme == "none"
-    return [check_lowering(lowering, exact=exact), describe_quality(quality)]
+    program = StoredProgram(bundle.program_path, checkpoint.config)
+    if program.has_index:
+        return program
+    scheme = find_scheme(bundle.manifest.quantization.scheme)
+    return StoredWeights(checkpoint, plan_formats(scheme, parameter_shapes(checkpoint.config)))
 
 
 def _require_shape(config: ShaktiConfig, model: ModelInfo, against: str) -> None:

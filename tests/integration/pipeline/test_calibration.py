@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import sdk_builder
@@ -26,7 +28,8 @@ from sdk_builder.quantization.reference import StoredWeights
 from sdk_builder.quantization.schemes import find_scheme, plan_formats
 from sdk_builder.quantization.source import QuantizedSource
 from sdk_builder.quantization.store import TensorStore
-from tests.integration.pipeline.tiny import CONTEXT
+from sdk_builder.verify import verify_bundle
+from tests.integration.pipeline.tiny import CONTEXT, WEIGHTS
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +122,30 @@ def test_export_calibrates_on_its_own_text_and_finds_it_again(
     monkeypatch.setattr(methods, "quantize_layers", never)
     second = sdk_builder.export(str(folder), tmp_path / "b", context_length=CONTEXT)
     assert second.program_path.read_bytes() == first.program_path.read_bytes()
+
+
+def test_a_calibrated_bundle_verifies_where_it_was_not_calibrated(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made = sdk_builder.export(str(folder), tmp_path / "a", context_length=CONTEXT)
+    monkeypatch.setenv("SHAKTI_CACHE", str(tmp_path / "another machine's"))
+    report = verify_bundle(Bundle.open(made.path), against=str(folder))
+    assert report.ok, report
+
+
+def test_a_bundle_of_another_model_of_this_shape_does_not_verify(folder: Path, tmp_path: Path):
+    made = sdk_builder.export(str(folder), tmp_path / "a", context_length=CONTEXT)
+    other = shutil.copytree(folder, tmp_path / "other")
+    tensors = load_file(other / WEIGHTS)
+    generator = torch.Generator().manual_seed(9)
+    shuffled = {
+        name: value[torch.randperm(len(value), generator=generator)]
+        for name, value in tensors.items()
+    }
+    save_file(shuffled, other / WEIGHTS, {"format": "pt"})
+    report = verify_bundle(Bundle.open(made.path), against=str(other))
+    failed = [result.name for result in report.results if result.status == "fail"]
+    assert failed == ["distance to the float model"]
 
 
 def test_a_text_to_calibrate_with_is_named_in_the_manifest(
