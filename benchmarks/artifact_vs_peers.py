@@ -168,7 +168,7 @@ def memory(job: Job) -> Iterable[Comparison]:
         ours.ask("fill")
         ours.speed("decode", DECODED)
         told = ours.ask("memory")
-    above, kv = float(told["peak_bytes"] - told["stack_bytes"]), kv_bytes(job.manifest)
+    above, kv = float(told["peak_bytes"] - told["stack_bytes"]), _kv_bytes(job.manifest)
     context = str(job.manifest.program.context_length)
     bench = [str(job.peer.program("llama-bench")), "-m", str(job.q4_0), "-r", "1", "-t", "2"]
     theirs = run_process([*bench, "-ngl", "0", "--no-warmup", "-n", "0", "-p", context])
@@ -201,12 +201,9 @@ def memory(job: Job) -> Iterable[Comparison]:
     )
 
 
-def kv_bytes(manifest: Manifest) -> int:
-    """Of the KV cache of `forward`, scales of an 8-bit one (one float a head) included."""
-    model = manifest.model
-    each = {"fp32": 4 * model.head_dim, "int8": model.head_dim + 4}
-    rows = 2 * sum(model.kv_heads) * manifest.program.context_length
-    return rows * each[manifest.quantization.kv_cache]
+def _kv_bytes(manifest: Manifest) -> int:
+    """Of the KV cache of `forward`."""
+    return manifest.kv_bytes_per_token * manifest.program.context_length
 
 
 # --- the run ----------------------------------------------------------------------------

@@ -242,6 +242,16 @@ class Manifest(Record):
     provenance: Provenance | None = None
 
     @property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes of all layers' keys and values of one token.
+
+        An int8 cache has an fp32 scale and an int8 zero point for each head.
+        """
+        size = self.model.head_dim
+        each = size + 4 + 1 if self.quantization.kv_cache == "int8" else 4 * size
+        return 2 * sum(self.model.kv_heads) * each
+
+    @property
     def file_names(self) -> tuple[str, ...]:
         """Every file of the bundle, the manifest first."""
         return (MANIFEST_NAME, self.program.file, self.tokenizer.file)

@@ -50,7 +50,7 @@ def _overview(manifest: Manifest) -> str:
         ["format", f"{quantization.scheme}: {quantization.linear.description}"],
         ["", f"{quantization.bits_per_weight:.2f} bits per weight, scales included"],
         ["embedding", quantization.embedding],
-        ["KV cache", quantization.kv_cache],
+        ["KV cache", f"{quantization.kv_cache}, {_kv_cache(manifest)}"],
         ["context", f"{program.context_length} tokens, {program.max_chunk} at once"],
         ["tokenizer", f"{manifest.tokenizer.file}, {manifest.tokenizer.vocab_size} tokens"],
         ["chat", "turns" if manifest.chat else "none: plain completion only"],
@@ -58,6 +58,11 @@ def _overview(manifest: Manifest) -> str:
         ["quality", _quality(manifest)],
     ]
     return f"{manifest.name}\n" + table(rows)
+
+
+def _kv_cache(manifest: Manifest) -> str:
+    each, context = manifest.kv_bytes_per_token, manifest.program.context_length
+    return f"{human_bytes(each)} a token, {human_bytes(each * context)} for the whole context"
 
 
 def _quality(manifest: Manifest) -> str:

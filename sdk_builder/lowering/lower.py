@@ -16,6 +16,7 @@ from pathlib import Path
 
 from executorch.exir import schema
 
+from sdk_builder.lowering.attention import KvCache
 from sdk_builder.lowering.constants import ConstantStore
 from sdk_builder.lowering.delegate import DelegateBuilder
 from sdk_builder.lowering.embedding import (
@@ -47,12 +48,13 @@ Progress = Callable[[int, int], None]
 class LoweringOptions:
     """What the program is made for.
 
-    context_length: positions in the KV cache; max_chunk: most tokens a call may take; bos_id and
-    eos_ids are for the Android runtime's own runner.
+    context_length: positions in the KV cache; kv: its format, "fp32" or "int8"; max_chunk: most
+    tokens a call may take; bos_id and eos_ids are for the Android runtime's own runner.
     """
 
     context_length: int = 4096
     max_chunk: int = 512
+    kv: str = "fp32"
     bos_id: int | None = None
     eos_ids: tuple[int, ...] = ()
 
@@ -113,7 +115,7 @@ def lower(
             table=table,
             frequencies=frequencies,
             vectors=vectors,
-            context_length=options.context_length,
+            cache=KvCache(options.kv, options.context_length),
             vocab_size=config.vocab_size,
         )
         forward = build_method(trunk, "forward", all_positions=False)

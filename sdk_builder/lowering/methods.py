@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from executorch.exir.scalar_type import ScalarType
 from torch import fx
 
+from sdk_builder.lowering.attention import KvCache, attend
 from sdk_builder.lowering.constants import Constant
 from sdk_builder.lowering.embedding import ConstantTable, Embedding, gather
 from sdk_builder.lowering.plan import PlanBuilder
@@ -36,7 +37,7 @@ class Trunk:
     table: ConstantTable
     frequencies: Constant
     vectors: Mapping[str, Constant]
-    context_length: int
+    cache: KvCache
     vocab_size: int
 
 
@@ -63,7 +64,9 @@ def build_method(trunk: Trunk, name: str, *, all_positions: bool) -> PlanBuilder
         if isinstance(step, Attention):
             for node in (step.q, step.k):
                 values[node] = _heads(plan, trunk.graph, node, values)
-            values[step.node] = _attend(plan, trunk, step, values, position)
+            out = values[step.node] = _temporary(plan, trunk.graph, step.node)
+            q, k, v = (values[node] for node in (step.q, step.k, step.v))
+            attend(plan, trunk.cache, q, k, v, position.start, out)
             continue
         inputs = _delegate_inputs(trunk.graph, step, values, embedded)
         # Behind the last attention, positions have nothing to do with each other.
@@ -120,34 +123,6 @@ def _rotary(plan: PlanBuilder, trunk: Trunk, position: _Position) -> tuple[int, 
     sin = plan.temporary(_FLOAT, shape, dynamic=True)
     plan.kernel("aten::sin", "out", [angles, sin, sin])
     return cos, sin
-
-
-def _attend(
-    plan: PlanBuilder,
-    trunk: Trunk,
-    step: Attention,
-    values: dict[fx.Node, int],
-    position: _Position,
-) -> int:
-    """Append k and v to the layer's cache and attend to all of it up to here."""
-    _, _, kv_heads, head_dim = trunk.graph.shape(step.k)
-    caches = []
-    for node in (step.k, step.v):
-        cache = plan.state(_FLOAT, (1, trunk.context_length, kv_heads, head_dim))
-        ignored = plan.temporary(_FLOAT, (1,), dynamic=False)
-        plan.kernel(
-            "llama::update_cache", "out", [values[node], cache, position.start, ignored, ignored]
-        )
-        caches.append(cache)
-    out = _temporary(plan, trunk.graph, step.node)
-    nothing = plan.scalar(None)
-    options = [nothing, plan.scalar(0.0), plan.scalar(True), nothing]
-    plan.kernel(
-        "llama::custom_sdpa",
-        "out",
-        [values[step.q], *caches, position.start, *options, out, out],
-    )
-    return out
 
 
 def _delegate_inputs(

@@ -23,6 +23,7 @@ ITEM_SIZE_BYTES = {
     ScalarType.HALF: 2,
     ScalarType.BFLOAT16: 2,
     ScalarType.FLOAT: 4,
+    ScalarType.DOUBLE: 8,
 }
 
 
@@ -77,6 +78,10 @@ class PlanBuilder:
     def int_list(self, items: Sequence[int]) -> int:
         """A list of Ints given as value indices."""
         return self._value(schema.IntList(list(items)))
+
+    def tensor_list(self, items: Sequence[int]) -> int:
+        """A list of tensors: what a kernel with several outputs returns."""
+        return self._value(schema.TensorList(list(items)))
 
     def _tensor(
         self,

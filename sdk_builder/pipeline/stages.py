@@ -111,6 +111,7 @@ def lower_program(
         options = LoweringOptions(
             context_length=request.context_length,
             max_chunk=request.max_chunk,
+            kv=request.kv,
             bos_id=tokenizer.bos_id,
             eos_ids=tokenizer.eos_ids,
         )

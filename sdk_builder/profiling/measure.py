@@ -143,7 +143,7 @@ def _load(bundle: Bundle, threads: int | None) -> tuple[ExecutorchEngine, Loadin
         base_mib=base_mib,
         peak_mib=base_mib,
         program_mib=manifest.program.size_bytes / (1 << 20),
-        kv_cache_mib=_kv_cache_bytes(manifest) / (1 << 20),
+        kv_cache_mib=manifest.kv_bytes_per_token * manifest.program.context_length / (1 << 20),
     )
 
 
@@ -204,10 +204,3 @@ def _weight_bytes(manifest: Manifest) -> int:
     return sum(
         part.size_bytes for part in manifest.program.parts if part.name.startswith(_MATRIX_PARTS)
     )
-
-
-def _kv_cache_bytes(manifest: Manifest) -> int:
-    model = manifest.model
-    value_bytes = 4 if manifest.quantization.kv_cache == "fp32" else 1
-    values = sum(model.kv_heads) * model.head_dim * manifest.program.context_length
-    return 2 * values * value_bytes

@@ -10,7 +10,7 @@ from sdk_builder.quantization.formats import INT4, INT4_OFFSET, INT8, WeightForm
 METHODS = ("auto", "gptq", "rounding")
 GROUP_SIZES = (32, 64, 128, 256)
 EMBEDDINGS: dict[str, WeightFormat] = {one.name: one for one in (INT4, INT4_OFFSET, INT8)}
-KV_FORMATS = ("fp32",)
+KV_FORMATS = ("fp32", "int8")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from os import PathLike
 from types import TracebackType
@@ -42,8 +43,7 @@ class Session:
     ) -> None:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         self.manifest = self.bundle.manifest
-        _require_intact(self.bundle)
-        self.tokenizer = _load_tokenizer(self.bundle)
+        self.tokenizer = _checked_tokenizer(self.bundle)
         self.engine = engine or _load_engine(self.bundle, threads)
         self.stats = GenerationStats()
         self._cached: list[int] = []
@@ -283,6 +283,16 @@ def _load_tokenizer(bundle: Bundle) -> Tokenizer:
             f"{bundle.path}: {bundle.manifest.tokenizer.file} cannot be read: {error}",
             "export the bundle again",
         ) from error
+
+
+def _checked_tokenizer(bundle: Bundle) -> Tokenizer:
+    """The tokenizer, read while the files are hashed; what the hashes say goes first."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        intact = pool.submit(_require_intact, bundle)
+        try:
+            return _load_tokenizer(bundle)
+        finally:
+            intact.result()
 
 
 def _require_intact(bundle: Bundle) -> None:

@@ -28,7 +28,6 @@ from sdk_builder.verify.agreement import compare, program_logits, torch_referenc
 
 if TYPE_CHECKING:
     from sdk_builder.models.checkpoint import Checkpoint
-    from sdk_builder.models.config import ShaktiConfig
 
 _REFERENCE_FILE = "float.safetensors"
 
@@ -113,7 +112,7 @@ class ExportRunner:
             ratio_stderr=ratio_stderr(self._reference, scored),
             kl=compare(self._reference.kept, scored.kept).kl,
             **asdict(speed),
-            kv_bytes=kv_bytes(setup.checkpoint.config, program.context_length, candidate.kv),
+            kv_bytes=bundle.manifest.kv_bytes_per_token * program.context_length,
             peak_memory_bytes=peak,
         )
 
@@ -154,18 +153,6 @@ class ExportRunner:
             step.say(f"exporting {baseline.name} to compare with")
             self._baseline = (baseline, _load(self._export(baseline, step)))
         return self._baseline[1]
-
-
-def kv_bytes(config: ShaktiConfig, context_length: int, kv: str) -> int | None:
-    """Bytes of the values of a full KV cache; scales of a quantized one are not counted.
-
-    None for a format whose name does not end in its bits.
-    """
-    digits = kv[len(kv.rstrip("0123456789")) :]
-    if not digits:
-        return None
-    heads = sum(config.kv_heads(layer) for layer in range(config.num_hidden_layers))
-    return 2 * heads * config.head_dim * context_length * int(digits) // 8
 
 
 def _load(bundle: Bundle) -> ExecutorchEngine:

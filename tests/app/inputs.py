@@ -18,7 +18,7 @@ from sdk_builder.log import Steps
 from sdk_builder.process import run
 
 ROOT = Path(__file__).parents[2]
-BUNDLES_VARIABLE = "SHAKTI_TEST_BUNDLES"  # a folder with smollm2-q4 and smollm2-none
+BUNDLES_VARIABLE = "SHAKTI_TEST_BUNDLES"  # with smollm2-q4, -q4-int8-kv, -none
 _EXPORT_TIMEOUT_S = 900.0
 _EXPORTERS = ("models", "quantization", "lowering", "bundle", "pipeline", "verify", "runtime")
 
@@ -29,27 +29,30 @@ def properties_for(sources: Iterable[str], steps: Steps) -> dict[str, str]:
     return {name: str(make(steps)) for name, make in PROPERTIES.items() if f'"{name}' in text}
 
 
-def _bundle(scheme: str) -> Callable[[Steps], Path]:
+def _bundle(scheme: str, kv: str = "fp32") -> Callable[[Steps], Path]:
+    name = scheme if kv == "fp32" else f"{scheme}-{kv}-kv"
+
     def make(steps: Steps) -> Path:
         given = os.environ.get(BUNDLES_VARIABLE)
         if given:
-            return Path(given).expanduser() / f"smollm2-{scheme}"
+            return Path(given).expanduser() / f"smollm2-{name}"
         return made_folder(
-            app_cache() / "tests" / f"bundle-{scheme}-{_exporters_key()}",
-            lambda target: _export(scheme, target, steps),
+            app_cache() / "tests" / f"bundle-{name}-{_exporters_key()}",
+            lambda target: _export(scheme, kv, target, steps),
         )
 
     return make
 
 
-def _export(scheme: str, target: Path, steps: Steps) -> None:
+def _export(scheme: str, kv: str, target: Path, steps: Steps) -> None:
     """SmolLM2 as a bundle, by the real command."""
     bundle = target / "bundle"
-    with steps.step(f"SmolLM2 exported as {scheme}"):
+    with steps.step(f"SmolLM2 exported as {scheme}, {kv} KV cache"):
         run(
             [
                 *(sys.executable, "-m", "sdk_builder", "export", "smollm2-135m"),
-                *("--quant", scheme, "-o", str(bundle)),
+                *("--quant", scheme, "--method", "auto" if scheme == "none" else "rounding"),
+                *("--kv", kv, "-o", str(bundle)),
             ],
             cwd=ROOT,
             timeout_s=_EXPORT_TIMEOUT_S,
@@ -107,6 +110,7 @@ def _screenshots(steps: Steps) -> Path:
 
 PROPERTIES: Mapping[str, Callable[[Steps], Path]] = {
     "shakti.bundle.q4": _bundle("q4"),
+    "shakti.bundle.int8_kv": _bundle("q4", "int8"),
     "shakti.bundle.none": _bundle("none"),
     "shakti.bundle_cases": _bundle_cases,
     "shakti.fixtures": _folder(ROOT / "tests" / "fixtures"),

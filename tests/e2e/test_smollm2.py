@@ -37,11 +37,16 @@ PROMPTS = [
 
 
 @contextmanager
-def exported(quant: str, folder: Path) -> Iterator[Path]:
-    """A bundle made by the command, removed in the end: fp32 takes half a gigabyte."""
+def exported(quant: str, folder: Path, *options: str) -> Iterator[Path]:
+    """A bundle made by the command, removed in the end: fp32 takes half a gigabyte.
+
+    Rounded unless `options` say otherwise: calibration takes minutes on one thread.
+    """
     target = folder / quant
+    how = options or (() if quant == "none" else ("--method", "rounding"))
     done = shakti(
         *("export", "smollm2-135m", "--quant", quant, "--context", str(CONTEXT), "-o", target),
+        *how,
         folder=folder,
     )
     assert done.returncode == 0, done.stderr
@@ -293,3 +298,19 @@ def test_distance_of_q4_from_its_source_is_small_on_text(q4: Path, tmp_path: Pat
     assert 0.95 < found["against"]["ratio"] < 1.5
     assert 0.0 < found["against"]["kl"] < 0.5
     assert found["against"]["top1"] > 0.7
+
+
+def test_calibration_shortens_the_distance_to_the_real_model(smollm2: Path, tmp_path: Path):
+    """All matrices int4 and symmetric, calibrated on this project's own documents."""
+    pages = sorted((Path(__file__).parents[2] / "docs").glob("*.md"))
+    text = tmp_path / "text.txt"
+    text.write_text("".join(page.read_text("utf-8") for page in pages)[:24_000], "utf-8")
+    distances = []
+    for options in (("--method", "rounding"), ("--method", "gptq", "--calibration", str(text))):
+        with exported("q4", tmp_path, "--bits", "4.51", *options) as bundle:
+            manifest = Bundle.open(bundle).manifest
+            assert manifest.quantization.method == options[1]
+            assert manifest.quantization.bits_per_weight < 4.51
+            distances.append(manifest.quality.kl)
+    rounded, calibrated = distances
+    assert calibrated < 0.75 * rounded

@@ -18,6 +18,16 @@ def test_sample_is_valid_and_names_its_files():
     assert sample_manifest().file_names == ("manifest.json", "model.pte", "tokenizer.json")
 
 
+@pytest.mark.parametrize(
+    ("kv_cache", "per_head"),
+    [("fp32", 4 * 4), ("int8", 4 + 4 + 1)],  # int8: an fp32 scale and an int8 zero point
+)
+def test_kv_cache_of_a_token_is_keys_and_values_of_all_layers(kv_cache: str, per_head: int):
+    manifest = sample_manifest()  # head_dim 4, KV heads 2 and 1
+    stored = changed(manifest.quantization, kv_cache=kv_cache)
+    assert changed(manifest, quantization=stored).kv_bytes_per_token == 2 * (2 + 1) * per_head
+
+
 def test_records_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         sample_manifest().name = "other"

@@ -42,6 +42,16 @@ class ProgramRuntimeTest {
     }
 
     @Test
+    fun int8_kv_cache_keeps_the_rule_for_rounded_activations() {
+        val bundle = RuntimeBundles.int8Kv
+        val answers = loader.open(bundle.programFile, threads = null).use {
+            goldenAnswers(it, bundle.manifest.golden, bundle.manifest.program.maxChunk)
+        }!!
+        assertNull(answers.problem(exact = false))
+        assertTrue("$answers", answers.rankedFirst > 0.8)
+    }
+
+    @Test
     fun score_gives_the_logits_of_every_position_without_touching_the_cache() {
         val ids = RuntimeBundles.none.manifest.golden.first().promptIds
         val whole = fp32.forward(ids, 0)

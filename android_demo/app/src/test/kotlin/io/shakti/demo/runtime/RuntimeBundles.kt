@@ -10,6 +10,9 @@ internal object RuntimeBundles {
     /** int4 weights, int8 activations. */
     val q4: Bundle by lazy { read("shakti.bundle.q4") }
 
+    /** The same weights, and a KV cache in int8. */
+    val int8Kv: Bundle by lazy { read("shakti.bundle.int8_kv") }
+
     /** fp32. */
     val none: Bundle by lazy { read("shakti.bundle.none") }
 
