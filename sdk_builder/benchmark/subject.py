@@ -42,7 +42,7 @@ def program_check(manifest: Manifest) -> ProgramCheck:
         size_bytes=program.size_bytes,
         sha256=program.sha256,
         thorough=False,
-        exact=manifest.quantization.scheme == "none",
+        exact=manifest.quantization.exact,
         least_share=LEAST_SHARE,
     )
 

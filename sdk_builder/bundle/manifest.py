@@ -125,6 +125,11 @@ class Quantization(Record):
     method: str  # how the quantized values were found: "rounding", "gptq", ...
     tensor_formats: dict[str, Count] = Field(default_factory=dict)  # format -> number of tensors
 
+    @property
+    def exact(self) -> bool:
+        """Whether every build of the runtime gives the same tokens: nothing is rounded to int8."""
+        return self.scheme == "none" and self.kv_cache == "fp32"
+
 
 class TensorSpec(Record):
     """An input or output of a method; a dimension given by name varies from call to call."""

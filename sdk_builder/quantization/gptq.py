@@ -16,8 +16,10 @@ from torchao.quantization import IntxUnpackedToInt8Tensor
 from sdk_builder.quantization.formats import WeightFormat
 from sdk_builder.quantization.grid import (
     Grid,
+    IntGrid,
     Levels,
-    as_torchao,
+    as_parts,
+    from_parts,
     levels_of,
     offset_step,
     round_offsets,
@@ -29,6 +31,7 @@ from sdk_builder.quantization.grid import (
 VERSION = 2  # of the method: another one makes other values from the same input
 DAMPING = 0.01
 _BLOCK = 64
+_ROWS = 8192  # at a time: rows have nothing to do with each other, and an embedding has many
 
 
 def gptq(
@@ -39,14 +42,19 @@ def gptq(
     moment: mean of x x^T over inputs, ``[in, in]`` float32; rounds: of fitting scales and integers
     to each other afterwards.
     """
-    transposed = weight.T.contiguous()
-    levels = levels_of(weight_format, weight.shape[1])
     damped = damp(moment, DAMPING)
-    z, grid = _round_in_order(transposed, damped, levels)
-    for _ in range(rounds):
-        grid = _better_grid(transposed, damped, z, grid, levels)
-        z = _descend(transposed, damped, z, grid, levels)
-    return as_torchao(z, grid, weight_format)
+    factor = _inverse_factor(damped)
+    levels = levels_of(weight_format, weight.shape[1])
+    found = []
+    for rows in weight.split(_ROWS):
+        transposed = rows.T.contiguous()
+        z, grid = _round_in_order(transposed, damped, factor, levels)
+        for _ in range(rounds):
+            grid = _better_grid(transposed, damped, z, grid, levels)
+            z = _descend(transposed, damped, z, grid, levels)
+        found.append(as_parts(z, grid))
+    whole = IntGrid(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+    return from_parts(whole, weight_format)
 
 
 def damp(moment: Tensor, share: float) -> Tensor:
@@ -61,9 +69,10 @@ def output_error(weight: Tensor, stored: Tensor, moment: Tensor) -> float:
     return float(((difference @ moment) * difference).sum())
 
 
-def _round_in_order(weight: Tensor, moment: Tensor, levels: Levels) -> tuple[Tensor, Grid]:
+def _round_in_order(
+    weight: Tensor, moment: Tensor, factor: Tensor, levels: Levels
+) -> tuple[Tensor, Grid]:
     importance = moment.diagonal()
-    factor = _inverse_factor(moment)
     static = search_grid(weight, importance, levels)
     scale = static.scale.clone()
     offset = None if static.offset is None else static.offset.clone()

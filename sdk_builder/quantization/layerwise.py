@@ -114,7 +114,8 @@ class _Walker:
             for part in hidden.split(_BATCH):
                 with _products():
                     outputs.append(module(part, self._cos, self._sin, _attend).float())
-        return {name: torch.cat(parts) for name, parts in inputs.items()}, torch.cat(outputs)
+        # One after another, so that not all inputs are there twice.
+        return {name: torch.cat(inputs.pop(name)) for name in _MATRICES}, torch.cat(outputs)
 
     @torch.no_grad()
     def quantized_pass(

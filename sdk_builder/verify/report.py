@@ -53,7 +53,7 @@ def verify_bundle(
             max_chunk=program.max_chunk,
         )
     with steps.step("Running the golden prompts"):
-        exact = bundle.manifest.quantization.scheme == "none"
+        exact = bundle.manifest.quantization.exact
         results += check_golden(engine, bundle.manifest.golden, exact=exact)
     if against is None:
         results.append(
@@ -87,7 +87,7 @@ def _check_against(bundle: Bundle, engine: Engine, against: str, steps: Steps) -
     with steps.step("Comparing with the model"):
         stored = _stored_weights(bundle, checkpoint)
         lowering, quality = compare_both(engine, manifest.golden, checkpoint, stored)
-    exact = manifest.quantization.scheme == "none"
+    exact = manifest.quantization.exact
     return [check_lowering(lowering, exact=exact), check_origin(quality)]
 
 

@@ -75,7 +75,7 @@ class LocalBench(
                 runId, round.toLong(), attempt = round.toLong(), bundle.folder.path,
                 ProgramCheck(
                     program.file, program.sizeBytes, program.sha256, thorough = round == 0,
-                    exact = bundle.manifest.quantization.scheme == "none",
+                    exact = bundle.manifest.quantization.exact,
                     leastShare = GoldenAnswers.LEAST_SHARE,
                 ),
                 plan.warmUp, plan.gate, plan.casesOf(round),

@@ -71,7 +71,10 @@ data class QuantizationInfo(
     val kvCache: String,
     val method: String = "",
     val weightsBytes: Long = 0,
-)
+) {
+    /** Whether every build of the runtime gives the same tokens: nothing is rounded to int8. */
+    val exact: Boolean get() = scheme == "none" && kvCache == "fp32"
+}
 
 /** Measured against the float model when the bundle was made; null: not measured. */
 data class QualityInfo(

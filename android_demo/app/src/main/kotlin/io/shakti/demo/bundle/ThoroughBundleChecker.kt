@@ -152,7 +152,7 @@ class ThoroughBundleChecker(
             val answers = loader.open(bundle.programFile, threads = null).use { program ->
                 goldenAnswers(program, manifest.golden, manifest.program.maxChunk, work::tick)
             } ?: return skip(name, "the bundle's are empty")
-            val problem = answers.problem(exact = manifest.quantization.scheme == "none")
+            val problem = answers.problem(exact = manifest.quantization.exact)
             return if (problem == null) {
                 pass(name, "${answers.repeated} of ${answers.prompts} answers repeated")
             } else {

@@ -6,7 +6,8 @@ import io.shakti.demo.bundle.Manifest
 val Manifest.kvBytes: Long?
     get() {
         val heads = model.kvHeads.sumOf { it.toLong() }
-        val numbers = 2L * heads * model.headDim * program.contextLength
-        val bytesEach = if (quantization.kvCache == "int8") 1 else 4
-        return (numbers * bytesEach).takeIf { it > 0 }
+        if (model.headDim <= 0) return null
+        // With int8, each head's vector has a float scale and an int8 zero point.
+        val headBytes = if (quantization.kvCache == "int8") model.headDim + 5L else model.headDim * 4L
+        return (2L * heads * headBytes * program.contextLength).takeIf { it > 0 }
     }
