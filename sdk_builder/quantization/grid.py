@@ -126,14 +126,14 @@ class IntGrid(NamedTuple):
     zero_point: Tensor
 
 
-def as_torchao(z: Tensor, grid: Grid, weight_format: WeightFormat) -> IntxUnpackedToInt8Tensor:
-    """Integers ``[in, out]`` and their grid as torchao's tensor ``[out, in]``."""
+def to_parts(z: Tensor, grid: Grid) -> IntGrid:
+    """Integers ``[in, out]`` and their grid as torchao's tensor holds them, ``[out, in]``."""
     scale = grid.scale.T.contiguous()
     if grid.offset is None:
         zero_point = torch.zeros_like(scale, dtype=torch.int8)
     else:
         zero_point = -grid.offset.T.contiguous() / scale
-    return from_parts(IntGrid(z.T.to(torch.int8).contiguous(), scale, zero_point), weight_format)
+    return IntGrid(z.T.to(torch.int8).contiguous(), scale, zero_point)
 
 
 def from_parts(parts: IntGrid, weight_format: WeightFormat) -> IntxUnpackedToInt8Tensor:

@@ -26,6 +26,7 @@ from sdk_builder.quantization.reference import NamedTensors
 from sdk_builder.quantization.schemes import Plan
 from sdk_builder.quantization.smoothing import Extremes, smooth
 from sdk_builder.quantization.tensors import quantize
+from sdk_builder.quantization.threads import single_threaded
 
 _DRIFT_DAMPING = 0.1
 _BATCH = 8  # sequences at once: bounds the memory of activations
@@ -213,7 +214,8 @@ def _target(weight: Tensor, exact: Tensor, inputs: Tensor, moment: Tensor) -> Te
     with _products():
         drift = ((exact - inputs).T @ inputs).float() / len(inputs)
     damped = damp(moment, _DRIFT_DAMPING)
-    return weight + torch.linalg.solve(damped, (weight @ drift).T).T
+    with single_threaded():
+        return weight + torch.linalg.solve(damped, (weight @ drift).T).T
 
 
 def _moment(parts: list[Tensor]) -> Tensor:

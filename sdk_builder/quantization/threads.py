@@ -1,0 +1,48 @@
+"""Small steps on one thread, and rows of a large matrix on threads of their own.
+
+Calibrated rounding is thousands of small steps, one input after another. Shared among OpenMP's
+threads, each step ends with all of them waiting for the last, which on a busy machine costs many
+times what the step does. Rows have nothing to do with each other: each thread takes some of them
+through all steps, and waits for nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+Found = TypeVar("Found")
+
+_FEWEST_ROWS = 1024  # fewer are not worth a thread: steps are then about as short as Python's own
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """One thread for what torch does inside, as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def map_rows(work: Callable[[Tensor], Found], matrix: Tensor) -> list[Found]:
+    """`work` on blocks of rows of `matrix` ``[rows, n]``, in order, each on one thread."""
+    threads = torch.get_num_threads()
+    blocks = matrix.split(max(_FEWEST_ROWS, -(-len(matrix) // threads)))
+    with single_threaded():
+        if len(blocks) == 1:
+            return [work(matrix)]
+        with ThreadPoolExecutor(threads, initializer=_use_one_thread) as pool:
+            return list(pool.map(work, blocks))
+
+
+def _use_one_thread() -> None:
+    """OpenMP has a setting for each thread."""
+    torch.set_num_threads(1)
