@@ -8,7 +8,7 @@ through all steps, and waits for nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -32,15 +32,20 @@ def single_threaded() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def map_rows(work: Callable[[Tensor], Found], matrix: Tensor) -> list[Found]:
-    """`work` on blocks of rows of `matrix` ``[rows, n]``, in order, each on one thread."""
+def map_parts(work: Callable[[Tensor], Found], parts: Sequence[Tensor]) -> list[Found]:
+    """`work` on each of `parts`, in order, each on one thread; as many at once as torch has."""
     threads = torch.get_num_threads()
-    blocks = matrix.split(max(_FEWEST_ROWS, -(-len(matrix) // threads)))
     with single_threaded():
-        if len(blocks) == 1:
-            return [work(matrix)]
+        if len(parts) == 1:
+            return [work(parts[0])]
         with ThreadPoolExecutor(threads, initializer=_use_one_thread) as pool:
-            return list(pool.map(work, blocks))
+            return list(pool.map(work, parts))
+
+
+def map_rows(work: Callable[[Tensor], Found], matrix: Tensor) -> list[Found]:
+    """`work` on blocks of rows of `matrix` ``[rows, n]``; see `map_parts`."""
+    size = max(_FEWEST_ROWS, -(-len(matrix) // torch.get_num_threads()))
+    return map_parts(work, matrix.split(size))
 
 
 def _use_one_thread() -> None:
