@@ -82,7 +82,9 @@ def _calibration(
     if request.calibration is not None:
         return _from_file(request, tokenizer)
     first = _first_token(tokenizer)
-    key = key_of(kind="text", checkpoint=fingerprint(checkpoint), first=first, **machine())
+    key = key_of(
+        kind="text", version=2, checkpoint=fingerprint(checkpoint), first=first, **machine()
+    )
     entry = store.find(key)
     if entry is not None:
         return Calibration(entry.tensor("ids"), "self")

@@ -16,6 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+Part = TypeVar("Part")
 Found = TypeVar("Found")
 
 _FEWEST_ROWS = 1024  # fewer are not worth a thread: steps are then about as short as Python's own
@@ -32,7 +33,7 @@ def single_threaded() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def map_parts(work: Callable[[Tensor], Found], parts: Sequence[Tensor]) -> list[Found]:
+def map_parts(work: Callable[[Part], Found], parts: Sequence[Part]) -> list[Found]:
     """`work` on each of `parts`, in order, each on one thread; as many at once as torch has."""
     threads = torch.get_num_threads()
     with single_threaded():
