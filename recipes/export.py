@@ -33,7 +33,7 @@ def export(request: ExportRequest, steps: Steps) -> None:
         engine = stages.load_engine(request, path)
         golden = stages.record_golden(engine, tokenizer, chat, steps)
         quality = stages.compare_with_model(
-            request, checkpoint, plan, weights, engine, golden, steps
+            request, checkpoint, weights, path, engine, golden, steps
         )
         hashes = [writer.digest(name)[1] for name in (PROGRAM_FILE, TOKENIZER_FILE)]
         made = Made(

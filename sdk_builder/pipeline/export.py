@@ -72,7 +72,9 @@ def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResu
         writer.write_text(TOKENIZER_FILE, tokenizer.json_text)
         engine = load_engine(request, writer.path(PROGRAM_FILE))
         golden = record_golden(engine, tokenizer, chat, steps)
-        quality = compare_with_model(request, checkpoint, plan, weights, engine, golden, steps)
+        quality = compare_with_model(
+            request, checkpoint, weights, writer.path(PROGRAM_FILE), engine, golden, steps
+        )
         engine.close()
         made = Made(
             request=request,

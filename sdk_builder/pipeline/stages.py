@@ -158,24 +158,27 @@ def record_golden(
 def compare_with_model(
     request: ExportRequest,
     checkpoint: Checkpoint,
-    plan: Plan,
     weights: Weights,
+    program: Path,
     engine: Engine,
     golden: tuple[GoldenPrompt, ...],
     steps: Steps,
 ) -> Quality:
     """Compare with the stored weights (must agree) and the float model (is reported).
 
-    Raises VerificationError where the program does not compute its weights.
+    Raises VerificationError where the program at `program` does not hold its weights, or does not
+    compute them.
     """
     if not request.verify:
         return Quality(note="not compared with the model")
     with steps.step("Comparing with the model") as step:
+        from sdk_builder.lowering.unpack import StoredProgram
         from sdk_builder.verify.agreement import check_lowering, compare_both
+        from sdk_builder.verify.packing import require_packed
 
-        lowering, quality = compare_both(
-            engine, golden, checkpoint, weights.stored(checkpoint, plan)
-        )
+        stored = StoredProgram(program, checkpoint.config)
+        require_packed(stored, weights.source)
+        lowering, quality = compare_both(engine, golden, checkpoint, stored)
         result = check_lowering(lowering, exact=request.quant == "none" and request.kv == "fp32")
         if result.status == "fail":
             raise VerificationError(

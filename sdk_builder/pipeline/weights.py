@@ -13,7 +13,6 @@ from sdk_builder.log import Steps
 from sdk_builder.pipeline.request import ExportRequest
 from sdk_builder.quantization.calibration import Calibration, from_text, self_written
 from sdk_builder.quantization.methods import calibrated, fingerprint, machine, recipe_of
-from sdk_builder.quantization.reference import StoredWeights
 from sdk_builder.quantization.schemes import Plan
 from sdk_builder.quantization.source import QuantizedSource
 from sdk_builder.quantization.store import TensorStore, key_of
@@ -21,7 +20,6 @@ from sdk_builder.quantization.store import TensorStore, key_of
 if TYPE_CHECKING:
     from sdk_builder.lowering.segments import ParameterSource
     from sdk_builder.models.checkpoint import Checkpoint
-    from sdk_builder.models.config import ShaktiConfig
     from sdk_builder.models.tokenizer_assets import TokenizerAssets
 
 
@@ -34,10 +32,6 @@ class Weights:
     method: str
     calibration: str | None = None
     calibration_tokens: int = 0
-
-    def stored(self, checkpoint: Checkpoint, plan: Plan) -> StoredWeights[ShaktiConfig]:
-        """A checkpoint with these values, for a model to compare the program with."""
-        return StoredWeights(checkpoint, plan, self.source)
 
 
 def chosen_method(request: ExportRequest, *, untrained: bool) -> str:
@@ -88,7 +82,9 @@ def _calibration(
     if request.calibration is not None:
         return _from_file(request, tokenizer)
     first = _first_token(tokenizer)
-    key = key_of(kind="text", checkpoint=fingerprint(checkpoint), first=first, **machine())
+    key = key_of(
+        kind="text", version=2, checkpoint=fingerprint(checkpoint), first=first, **machine()
+    )
     entry = store.find(key)
     if entry is not None:
         return Calibration(entry.tensor("ids"), "self")

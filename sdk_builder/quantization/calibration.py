@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from sdk_builder.errors import InputError
 from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.decoder import Decoder
 from sdk_builder.models.rope import rope_tables
+from sdk_builder.quantization.threads import map_parts
 
 SEQUENCES, LENGTH = 64, 256
 _SEED = 0
@@ -72,13 +74,19 @@ def self_written(
     """
     if has_fast_bf16():
         decoder, head = decoder.bfloat16(), head.bfloat16()
-    writer = _Writer(decoder, head, config)
+    share = -(-SEQUENCES // torch.get_num_threads())
+    writers = [
+        _Writer(decoder, head, config, min(share, SEQUENCES - start))
+        for start in range(0, SEQUENCES, share)
+    ]
     generator = torch.Generator().manual_seed(_SEED)
     ids = torch.full((SEQUENCES, 1), first)
     for position in range(LENGTH - 1):
         progress(position, LENGTH)
-        shares = writer.next_logits(ids[:, -1:], position).softmax(-1)
-        ids = torch.cat([ids, torch.multinomial(shares, 1, generator=generator)], dim=1)
+        last = zip(writers, ids[:, -1:].split(share), strict=True)
+        work = [partial(writer.next_logits, part, position) for writer, part in last]
+        chances = torch.cat(map_parts(lambda one: one(), work)).softmax(-1)
+        ids = torch.cat([ids, torch.multinomial(chances, 1, generator=generator)], dim=1)
     return Calibration(ids, "self")
 
 
@@ -88,14 +96,14 @@ def has_fast_bf16() -> bool:
 
 
 class _Writer:
-    """The float model with a KV cache of its own, one position at a time."""
+    """The float model with a KV cache for `count` sequences, one position at a time."""
 
-    def __init__(self, decoder: Decoder, head: nn.Module, config: ShaktiConfig) -> None:
+    def __init__(self, decoder: Decoder, head: nn.Module, config: ShaktiConfig, count: int) -> None:
         self._decoder, self._head = decoder, head
         dtype = decoder.embed_tokens.weight.dtype
         self._cos, self._sin = (table.to(dtype) for table in rope_tables(config, LENGTH))
         self._caches = [
-            torch.empty(2, SEQUENCES, config.kv_heads(layer), LENGTH, config.head_dim, dtype=dtype)
+            torch.empty(2, count, config.kv_heads(layer), LENGTH, config.head_dim, dtype=dtype)
             for layer in range(config.num_hidden_layers)
         ]
 

@@ -18,20 +18,20 @@ from sdk_builder.quantization.grid import (
     Grid,
     IntGrid,
     Levels,
-    as_parts,
     from_parts,
     levels_of,
     offset_step,
     round_offsets,
     search_grid,
     search_scale,
+    to_parts,
     values,
 )
+from sdk_builder.quantization.threads import map_rows, single_threaded
 
-VERSION = 2  # of the method: another one makes other values from the same input
+VERSION = 4  # of the method: another one makes other values from the same input
 DAMPING = 0.01
 _BLOCK = 64
-_ROWS = 8192  # at a time: rows have nothing to do with each other, and an embedding has many
 
 
 def gptq(
@@ -42,19 +42,21 @@ def gptq(
     moment: mean of x x^T over inputs, ``[in, in]`` float32; rounds: of fitting scales and integers
     to each other afterwards.
     """
-    damped = damp(moment, DAMPING)
-    factor = _inverse_factor(damped)
     levels = levels_of(weight_format, weight.shape[1])
-    found = []
-    for rows in weight.split(_ROWS):
-        transposed = rows.T.contiguous()
+    damped = damp(moment, DAMPING)
+    with single_threaded():
+        factor = _inverse_factor(damped)
+
+    def rows(part: Tensor) -> IntGrid:
+        transposed = part.T.contiguous()
         z, grid = _round_in_order(transposed, damped, factor, levels)
         for _ in range(rounds):
             grid = _better_grid(transposed, damped, z, grid, levels)
             z = _descend(transposed, damped, z, grid, levels)
-        found.append(as_parts(z, grid))
-    whole = IntGrid(*(torch.cat(parts) for parts in zip(*found, strict=True)))
-    return from_parts(whole, weight_format)
+        return to_parts(z, grid)
+
+    found = map_rows(rows, weight)
+    return from_parts(IntGrid(*map(torch.cat, zip(*found, strict=True))), weight_format)
 
 
 def damp(moment: Tensor, share: float) -> Tensor:
@@ -73,12 +75,10 @@ def _round_in_order(
     weight: Tensor, moment: Tensor, factor: Tensor, levels: Levels
 ) -> tuple[Tensor, Grid]:
     importance = moment.diagonal()
-    static = search_grid(weight, importance, levels)
-    scale = static.scale.clone()
-    offset = None if static.offset is None else static.offset.clone()
+    whole_row = levels.size == len(weight)
+    scale, offset = _first_grid(weight, importance, levels, needed=whole_row or levels.offset)
     step = None if offset is None else offset_step(offset)
     work, z, nothing = weight.clone(), torch.empty_like(weight), torch.zeros(())
-    whole_row = levels.size == len(weight)
     block = max(_BLOCK, 0 if whole_row else levels.size)
     for start in range(0, len(weight), block):
         stop = min(start + block, len(weight))
@@ -96,7 +96,21 @@ def _round_in_order(
             work[j + 1 : stop] -= factor[j, j + 1 : stop, None] * error
             errors[j - start] = error
         work[stop:] -= factor[start:stop, stop:].T @ errors
-    return z, Grid(scale, offset)
+    # The file keeps offsets in steps of their row's largest, which may be smaller than expected.
+    return z, Grid(scale, None if offset is None else round_offsets(offset))
+
+
+def _first_grid(
+    weight: Tensor, importance: Tensor, levels: Levels, *, needed: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Scale and offset before any error was passed on, to be overwritten group by group.
+
+    Not needed where each group finds its own: only the step of a row's offsets is fixed beforehand.
+    """
+    if not needed:
+        return weight.new_empty(len(weight) // levels.size, weight.shape[1]), None
+    grid = search_grid(weight, importance, levels)
+    return grid.scale, grid.offset
 
 
 def _inverse_factor(moment: Tensor) -> Tensor:

@@ -126,8 +126,8 @@ class IntGrid(NamedTuple):
     zero_point: Tensor
 
 
-def as_parts(z: Tensor, grid: Grid) -> IntGrid:
-    """Integers ``[in, out]`` and their grid as torchao holds them."""
+def to_parts(z: Tensor, grid: Grid) -> IntGrid:
+    """Integers ``[in, out]`` and their grid as torchao's tensor holds them, ``[out, in]``."""
     scale = grid.scale.T.contiguous()
     if grid.offset is None:
         zero_point = torch.zeros_like(scale, dtype=torch.int8)

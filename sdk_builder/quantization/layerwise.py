@@ -26,6 +26,7 @@ from sdk_builder.quantization.reference import NamedTensors
 from sdk_builder.quantization.schemes import Plan
 from sdk_builder.quantization.smoothing import Extremes, smooth
 from sdk_builder.quantization.tensors import quantize
+from sdk_builder.quantization.threads import map_parts, single_threaded
 
 _DRIFT_DAMPING = 0.1
 _BATCH = 8  # sequences at once: bounds the memory of activations
@@ -108,14 +109,16 @@ class _Walker:
     @torch.no_grad()
     def float_pass(self, index: int, layer: Layer, hidden: Tensor) -> tuple[Layer, Tensor]:
         """Inputs of each matrix ``[N·T, in]`` and the layer's output ``[N, T, D]``."""
-        module = self._module(index, layer)
-        outputs = []
-        with _Recorded(module, _MATRICES) as inputs:
-            for part in hidden.split(_BATCH):
-                with _products():
-                    outputs.append(module(part, self._cos, self._sin, _attend).float())
+
+        def run(part: Tensor) -> tuple[dict[str, list[Tensor]], Tensor]:
+            module = self._module(index, layer)  # of its own: threads record side by side
+            with _Recorded(module, _MATRICES) as inputs, _products():
+                return inputs, module(part, self._cos, self._sin, _attend).float()
+
+        recorded, outputs = zip(*map_parts(run, hidden.split(_BATCH)), strict=True)
         # One after another, so that not all inputs are there twice.
-        return {name: torch.cat(inputs.pop(name)) for name in _MATRICES}, torch.cat(outputs)
+        inputs = {name: torch.cat([one.pop(name)[0] for one in recorded]) for name in _MATRICES}
+        return inputs, torch.cat(outputs)
 
     @torch.no_grad()
     def quantized_pass(
@@ -129,6 +132,10 @@ class _Walker:
     ) -> Tensor:
         """Replace the matrices of `layer` one after another; the output of the quantized layer."""
         module = self._module(index, layer)
+        # What these two would get is what is wanted; their products come after their rounding.
+        for name in (layout.OUT, layout.DOWN):
+            path, _, leaf = name.removesuffix(".weight").rpartition(".")
+            setattr(module.get_submodule(path), leaf, nn.Identity())
 
         def replace(name: str, inputs: Tensor) -> Tensor:
             if formats[name] != FLOAT:
@@ -142,11 +149,11 @@ class _Walker:
 
         normal = module.input_layernorm(hidden)
         _assign(module, layout.QKV, replace(layout.QKV, normal.flatten(0, 1)))
-        mixed = _inputs_of(module, layout.OUT, attention, normal)
+        mixed = _in_parts(attention, normal)
         hidden = hidden + _product(mixed, replace(layout.OUT, mixed)).view_as(hidden)
         normal = module.post_attention_layernorm(hidden)
         _assign(module, layout.GATE_UP, replace(layout.GATE_UP, normal.flatten(0, 1)))
-        gated = _inputs_of(module, layout.DOWN, module.mlp, normal)
+        gated = _in_parts(module.mlp, normal)
         return hidden + _product(gated, replace(layout.DOWN, gated)).view_as(hidden)
 
     def _module(self, index: int, layer: Layer) -> DecoderLayer:
@@ -180,14 +187,14 @@ class _Recorded:
             hook.remove()
 
 
-def _inputs_of(
-    module: nn.Module, name: str, run: Callable[[Tensor], Tensor], hidden: Tensor
-) -> Tensor:
-    with _Recorded(module, (name,)) as inputs:
-        for part in hidden.split(_BATCH):
-            with _products():
-                run(part)
-    return torch.cat(inputs[name])
+def _in_parts(run: Callable[[Tensor], Tensor], hidden: Tensor) -> Tensor:
+    """`run` on all sequences ``[N, T, D]``, flattened to ``[N·T, out]``."""
+
+    def work(part: Tensor) -> Tensor:
+        with _products():
+            return run(part).flatten(0, 1).float()
+
+    return torch.cat(map_parts(work, hidden.split(_BATCH)))
 
 
 def _products() -> torch.autocast:
@@ -214,7 +221,8 @@ def _target(weight: Tensor, exact: Tensor, inputs: Tensor, moment: Tensor) -> Te
     with _products():
         drift = ((exact - inputs).T @ inputs).float() / len(inputs)
     damped = damp(moment, _DRIFT_DAMPING)
-    return weight + torch.linalg.solve(damped, (weight @ drift).T).T
+    with single_threaded():
+        return weight + torch.linalg.solve(damped, (weight @ drift).T).T
 
 
 def _moment(parts: list[Tensor]) -> Tensor:
