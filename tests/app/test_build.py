@@ -224,7 +224,7 @@ def dexdump() -> tuple[str, dict[str, str]]:
         if os.environ.get("CI"):
             pytest.fail(f"dexdump is required here: {error}")
         pytest.skip(f"no dexdump: {error}")
-    libraries = [*tree.glob("usr/lib/*-linux-gnu*"), *tree.glob("usr/lib/*-linux-gnu*/android")]
+    libraries = sorted({file.parent for file in tree.glob("usr/lib/**/*.so*")})
     path = os.pathsep.join(str(library) for library in libraries)
     return str(tree / "usr/bin/dexdump"), {"LD_LIBRARY_PATH": path}
 
