@@ -311,6 +311,7 @@ def test_calibration_shortens_the_distance_to_the_real_model(smollm2: Path, tmp_
             manifest = Bundle.open(bundle).manifest
             assert manifest.quantization.method == options[1]
             assert manifest.quantization.bits_per_weight < 4.51
+            assert manifest.quality.kl is not None
             distances.append(manifest.quality.kl)
     rounded, calibrated = distances
     assert calibrated < 0.75 * rounded

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torchao.quantization import IntxUnpackedToInt8Tensor
 
 from sdk_builder.errors import BundleError
 from sdk_builder.lowering.lower import LoweringOptions, lower
@@ -17,7 +18,7 @@ from sdk_builder.quantization.options import QuantOptions
 from sdk_builder.quantization.schemes import adjust, find_scheme, plan_formats
 from sdk_builder.quantization.source import QuantizedSource
 
-SHAPES = {
+SHAPES: dict[str, dict[str, object]] = {
     "tied": {},
     "untied, biased": {"tie_word_embeddings": False, "attention_bias": True},
     "VGQA": {"num_key_value_heads": 4, "kv_heads_per_layer": [4, 2]},
@@ -69,9 +70,10 @@ def test_every_parameter_comes_back(tmp_path: Path, shape: str, quant: str, opti
     for name in stored.names():
         expected, found = source.parameter(name), stored.tensor(name)
         assert type(found) is type(expected)
-        if type(expected) is Tensor:
+        if not isinstance(expected, IntxUnpackedToInt8Tensor):
             assert torch.equal(found, expected)
             continue
+        assert isinstance(found, IntxUnpackedToInt8Tensor)
         assert torch.equal(found.qdata, expected.qdata)
         assert torch.equal(found.scale, expected.scale)
         assert torch.allclose(found.dequantize(), expected.dequantize(), rtol=1e-6, atol=1e-6)
