@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from executorch.exir import schema
 
 from sdk_builder.lowering.attention import KvCache
@@ -88,7 +89,7 @@ def lower(
     with tempfile.TemporaryFile(dir=path.parent) as data:
         store = ConstantStore(data)
         packer = WeightPacker(source, store)
-        frequencies = pack_vector(inverse_frequencies(config), store, "constants")
+        frequencies = pack_vector(_signed_frequencies(config), store, "constants")
         embedding = prepare_embedding(packer.linear(EMBEDDING), store)
         vectors = {
             graph.parameters[node.name]: packer.vector(graph.parameters[node.name])
@@ -136,6 +137,12 @@ def lower(
         methods=tuple(plan.name for plan in plans),
         delegates=len(blobs),
     )
+
+
+def _signed_frequencies(config: ShaktiConfig) -> torch.Tensor:
+    """``[hd]``: a position times these, in sine and cosine, gives the tables of `DecoderGraph`."""
+    frequencies = inverse_frequencies(config)
+    return torch.cat((-frequencies, frequencies))
 
 
 def _delegates(

@@ -62,11 +62,7 @@ def build_method(trunk: Trunk, name: str, *, all_positions: bool) -> PlanBuilder
     delegates = iter(trunk.delegates)
     for step in trunk.graph.steps:
         if isinstance(step, Attention):
-            for node in (step.q, step.k):
-                values[node] = _heads(plan, trunk.graph, node, values)
-            out = values[step.node] = _temporary(plan, trunk.graph, step.node)
-            q, k, v = (values[node] for node in (step.q, step.k, step.v))
-            attend(plan, trunk.cache, q, k, v, position.start, out)
+            values[step.node] = _attention(plan, trunk, step, values, position)
             continue
         inputs = _delegate_inputs(trunk.graph, step, values, embedded)
         # Behind the last attention, positions have nothing to do with each other.
@@ -83,6 +79,22 @@ def build_method(trunk: Trunk, name: str, *, all_positions: bool) -> PlanBuilder
     hidden = values[trunk.graph.result]
     logits = _head(plan, trunk, hidden, all_positions=all_positions)
     return PlanBuilderResult(plan, logits)
+
+
+def _attention(
+    plan: PlanBuilder,
+    trunk: Trunk,
+    step: Attention,
+    values: Mapping[fx.Node, int],
+    position: _Position,
+) -> int:
+    """The attention's output ``[1,S,H*hd]``, which is what its kernel wrote as ``[1,S,H,hd]``."""
+    graph = trunk.graph
+    q, k = (_heads(plan, graph, node, values) for node in (step.q, step.k))
+    v = plan.view(values[step.v], (1, -1, *graph.shape(step.v)[2:]))
+    out = _temporary(plan, graph, step.q)
+    attend(plan, trunk.cache, q, k, v, position.start, out)
+    return plan.view(out, (1, -1, graph.shape(step.node)[2]))
 
 
 @dataclass(frozen=True)
@@ -102,9 +114,9 @@ def _position(plan: PlanBuilder, tokens: int, start: int) -> _Position:
 
 
 def _rotary(plan: PlanBuilder, trunk: Trunk, position: _Position) -> tuple[int, int]:
-    """cos and sin ``[1,S,1,hd/2]``, computed at each call: cheaper than a table in the file."""
-    chunk, half = trunk.graph.shape(trunk.graph.cos)[1::2]
-    shape = (1, chunk, 1, half)
+    """cos and sin ``[1,S,1,hd]``, computed at each call: cheaper than a table in the file."""
+    chunk, size = trunk.graph.shape(trunk.graph.cos)[1::2]
+    shape = (1, chunk, 1, size)
     positions = plan.temporary(_FLOAT, (chunk,), dynamic=True)
     plan.kernel(
         "aten::arange",
@@ -115,7 +127,7 @@ def _rotary(plan: PlanBuilder, trunk: Trunk, position: _Position) -> tuple[int, 
     one, rest = plan.scalar(1), plan.scalar(-1)
     sizes = plan.int_list([one, rest, one, one])
     plan.kernel("aten::view_copy", "out", [positions, sizes, column, column])
-    frequencies = plan.constant(_FLOAT, (1, 1, 1, half), trunk.table.index(trunk.frequencies))
+    frequencies = plan.constant(_FLOAT, (1, 1, 1, size), trunk.table.index(trunk.frequencies))
     angles = plan.temporary(_FLOAT, shape, dynamic=True)
     plan.kernel("aten::mul", "out", [column, frequencies, angles, angles])
     cos = plan.temporary(_FLOAT, shape, dynamic=True)
@@ -144,14 +156,14 @@ def _temporary(
     plan: PlanBuilder, graph: DecoderGraph, node: fx.Node, *, length: int | None = None
 ) -> int:
     """Memory for the node's value; of `length` tokens, or of as many as the call has."""
-    shape, free = graph.shape(node), graph.free_dimension(node)
+    shape, free = graph.delegate_shape(node), graph.free_dimension(node)
     if length is not None and free is not None:
         shape, free = (*shape[:free], length, *shape[free + 1 :]), None
     return plan.temporary(_FLOAT, shape, dynamic=free is not None)
 
 
 def _heads(
-    plan: PlanBuilder, graph: DecoderGraph, node: fx.Node, values: dict[fx.Node, int]
+    plan: PlanBuilder, graph: DecoderGraph, node: fx.Node, values: Mapping[fx.Node, int]
 ) -> int:
     """The heads of `node`, a slice ``[1,S,H,hd]`` of a value that holds more of them."""
     source, axis, start, stop = node.args

@@ -45,6 +45,7 @@ class PlanBuilder:
     _operators: list[tuple[str, str]] = field(default_factory=list)
     _delegates: list[int] = field(default_factory=list)
     _buffers: dict[int, _Buffer] = field(default_factory=dict)
+    _viewed: dict[int, int] = field(default_factory=dict)
     _scalars: dict[tuple[type, object], int] = field(default_factory=dict)
     _inputs: list[int] = field(default_factory=list)
     _state_size_bytes: int = 0
@@ -130,6 +131,20 @@ class PlanBuilder:
         self._buffers[index] = _Buffer(index, size_bytes, first=now, last=now)
         return index
 
+    def view(self, value: int, sizes: Sequence[int]) -> int:
+        """The same memory as another shape, at run time for the price of an instruction.
+
+        sizes: as large as they get; -1 in place of the one that varies.
+        """
+        known = prod(size for size in sizes if size != -1)
+        free = prod(self.sizes(value)) // known
+        largest = [free if size == -1 else size for size in sizes]
+        index = self._tensor(ScalarType.FLOAT, largest, dynamic=-1 in sizes)
+        wanted = self.int_list([self.scalar(size) for size in sizes])
+        self._viewed[index] = value
+        self.kernel("executorch_prim::et_view", "default", [value, wanted, index])
+        return index
+
     def sizes(self, value: int) -> tuple[int, ...]:
         """The largest sizes of a tensor."""
         tensor = self._values[value].val
@@ -140,8 +155,9 @@ class PlanBuilder:
 
     def _emit(self, call: schema.InstructionArguments, arguments: Sequence[int]) -> None:
         for argument in arguments:
-            if argument in self._buffers:
-                self._buffers[argument].last = len(self._instructions)
+            held = self._viewed.get(argument, argument)
+            if held in self._buffers:
+                self._buffers[held].last = len(self._instructions)
         self._instructions.append(schema.Instruction(call))
 
     def kernel(self, name: str, overload: str, arguments: Sequence[int]) -> None:

@@ -132,7 +132,7 @@ class _Lowering:
         if linear.bias is not None:
             count = linear.rows.numel()
             bias = self.builder.constant(self.packer.vector(linear.bias, rows), (count,))
-        if linear.rows.dim() == 1:
+        if linear.rows.dim() == 1 or (into is not None and len(into.shape) == 3):
             return emit_linear(self.builder, linear.x, weight, bias, into)
         flat = emit_linear(self.builder, linear.x, weight, bias)
         shape = (*linear.x.shape[:-1], *linear.rows.shape)
@@ -162,7 +162,7 @@ def lower_segment(
         shapes = gathered if node is graph.hidden else [graph.shape(node)]
         inputs[node] = [builder.input(shape) for shape in shapes]
     inputs |= {node: [builder.input(graph.shape(node))] for node in segment.vectors}
-    outputs = {node: builder.output(graph.shape(node)) for node in segment.outputs}
+    outputs = {node: builder.output(graph.delegate_shape(node)) for node in segment.outputs}
     values: dict[fx.Node, Value | LinearRows] = {node: given[0] for node, given in inputs.items()}
     if graph.hidden in inputs:
         values[graph.hidden] = finish_embedding(builder, embedding, inputs[graph.hidden])
@@ -265,6 +265,8 @@ def _view(lowering: _Lowering, node: fx.Node, into: Value | None) -> Value | Lin
     source = lowering.values.get(node.args[0])  # type: ignore[arg-type]
     if isinstance(source, LinearRows) and shape[:2] == source.x.shape[:2]:
         return replace(source, rows=source.rows.view(shape[2:]))
+    if shape == graph.shape(node.args[0]) and into is None:  # type: ignore[arg-type]
+        return lowering.value(node.args[0])
     return lowering.builder.reshape(
         lowering.value(node.args[0]), shape, free=graph.free_dimension(node), into=into
     )
@@ -286,10 +288,25 @@ def _slice(lowering: _Lowering, node: fx.Node, into: Value | None) -> LinearRows
     return replace(linear, rows=chosen, whole=linear.whole and last - first == size)
 
 
-def _cat(lowering: _Lowering, node: fx.Node, into: Value | None) -> Value:
-    parts = [lowering.value(part) for part in node.args[0]]  # type: ignore[union-attr]
-    axis = int(node.args[1]) if len(node.args) > 1 else 0  # type: ignore[arg-type]
-    return lowering.builder.concatenate(parts, axis % len(parts[0].shape), into)
+def _rotate(lowering: _Lowering, node: fx.Node, into: Value | None) -> Value:
+    """(a, b) cos + (b, a) sin; a and b, the heads' halves, are rows of the linear layer."""
+    x, cos, sin = node.args
+    heads = lowering.values.get(x)  # type: ignore[arg-type]
+    if not isinstance(heads, LinearRows):
+        raise UnsupportedOperatorError(
+            f"{_module(node)} rotates something other than a linear layer's output",
+            "XNNPACK of some Android builds cannot slice tensors of varying length",
+        )
+    halves = [
+        lowering.emit(replace(heads, rows=half, whole=False), None)
+        for half in heads.rows.chunk(2, dim=-1)
+    ]
+    builder, axis = lowering.builder, len(halves[0].shape) - 1
+    straight = builder.concatenate(halves, axis)
+    crossed = builder.concatenate(halves[::-1], axis)
+    first = builder.binary(schema.XNNMultiply, straight, lowering.value(cos))
+    second = builder.binary(schema.XNNMultiply, crossed, lowering.value(sin))
+    return builder.binary(schema.XNNAdd, first, second, into)
 
 
 _ATEN = torch.ops.aten
@@ -298,12 +315,11 @@ _RULES: dict[Any, _Rule] = {
     _ATEN.rms_norm.default: _rms_norm,
     _ATEN.silu.default: _silu,
     _ATEN.add.Tensor: _binary(schema.XNNAdd),
-    _ATEN.sub.Tensor: _binary(schema.XNNSubtract),
     _ATEN.mul.Tensor: _binary(schema.XNNMultiply),
     _ATEN.view.default: _view,
     _ATEN.reshape.default: _view,
     _ATEN.slice.Tensor: _slice,
-    _ATEN.cat.default: _cat,
+    torch.ops.shakti.rotate.default: _rotate,
 }
 
 

@@ -1,20 +1,25 @@
 """The decoder as a graph: exported once, without weights, cut at its attentions.
 
 `torch.export` runs on the meta device, so tracing costs no memory for weights and one trace serves
-every format. What happens between rotated q, k, v and the attention's output is one opaque
-operator; the rest of the graph falls into segments, each of which becomes one XNNPACK delegate.
+every format. The rotation of q and k is one opaque operator, and so is what happens between them
+and the attention's output; the rest of the graph falls into segments, each of which becomes one
+XNNPACK delegate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 
 import torch
 from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind
 
+from sdk_builder.lowering.repeat import repeat_layers
 from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.decoder import Decoder
 
@@ -26,7 +31,17 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, layer: int) -> Tensor:
 
 @_attend.register_fake
 def _(q: Tensor, k: Tensor, v: Tensor, layer: int) -> Tensor:
-    return q.new_empty(q.shape)
+    return q.new_empty((*q.shape[:2], q.shape[2] * q.shape[3]))
+
+
+@torch.library.custom_op("shakti::rotate", mutates_args=())
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    raise NotImplementedError("shakti::rotate only marks a place in a graph")
+
+
+@_rotate.register_fake
+def _(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    return x.new_empty(x.shape)
 
 
 @dataclass(frozen=True)
@@ -45,7 +60,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Attention:
-    """The place where layer `layer` attends: q, k, v in, `node` itself out.
+    """The place where layer `layer` attends: q, k, v in, `node` ``[1,S,H*hd]`` itself out.
 
     q and k are slices of one tensor, which the segment before makes.
     """
@@ -59,7 +74,11 @@ class Attention:
 
 @dataclass(frozen=True)
 class DecoderGraph:
-    """hidden ``[1,S,D]``, cos and sin ``[1,S,1,hd/2]`` in; hidden after the final norm out."""
+    """hidden ``[1,S,D]``, cos and sin ``[1,S,1,hd]`` in; hidden after the final norm out.
+
+    cos holds each cosine twice, sin the negative sines and then the sines: with a head's halves
+    (a, b), the rotated head is (a, b) cos + (b, a) sin.
+    """
 
     steps: tuple[Segment | Attention, ...]
     hidden: fx.Node
@@ -73,9 +92,22 @@ class DecoderGraph:
     def segments(self) -> Iterator[Segment]:
         return (step for step in self.steps if isinstance(step, Segment))
 
+    @property
+    def attentions(self) -> Iterator[Attention]:
+        return (step for step in self.steps if isinstance(step, Attention))
+
     def shape(self, node: fx.Node) -> tuple[int, ...]:
         """The node's largest shape."""
         return tuple(self._size(size) for size in node.meta["val"].shape)
+
+    def delegate_shape(self, node: fx.Node) -> tuple[int, ...]:
+        """The node's largest shape where a delegate returns it: a linear layer's are flat."""
+        one, tokens, *features = self.shape(node)
+        return (one, tokens, prod(features)) if node in self._values else self.shape(node)
+
+    @cached_property
+    def _values(self) -> frozenset[fx.Node]:
+        return frozenset(step.v for step in self.attentions)
 
     def free_dimension(self, node: fx.Node) -> int | None:
         """The dimension that follows the number of tokens, or None."""
@@ -95,41 +127,61 @@ class _Traced(nn.Module):
 
     def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         return self.model(
-            hidden, cos, sin, lambda layer, q, k, v: torch.ops.shakti.attend(q, k, v, layer)
+            hidden,
+            cos,
+            sin,
+            attend=lambda layer, q, k, v: torch.ops.shakti.attend(q, k, v, layer),
+            rotate=torch.ops.shakti.rotate,
         )
 
 
 def trace(config: ShaktiConfig, *, max_chunk: int) -> DecoderGraph:
-    """Export the decoder for 1 to `max_chunk` tokens at a time and cut it at its attentions."""
-    half = config.head_dim // 2
+    """Export the decoder for 1 to `max_chunk` tokens at a time and cut it at its attentions.
+
+    Layers with as many KV heads are the same graph, which is traced once and repeated.
+    """
+    kv_heads = [config.kv_heads(layer) for layer in range(config.num_hidden_layers)]
+    distinct = list(dict.fromkeys(kv_heads))
+    program = _export(_with_layers(config, distinct), max_chunk)
+    traced = {
+        spec.arg.name: str(spec.target)
+        for spec in program.graph_signature.input_specs
+        if spec.kind == InputKind.PARAMETER
+    }
+    order = [distinct.index(count) for count in kv_heads]
+    return _cut(*repeat_layers(program.graph, traced, order), max_chunk)
+
+
+def _with_layers(config: ShaktiConfig, kv_heads: list[int]) -> ShaktiConfig:
+    changed = copy(config)
+    changed.num_hidden_layers = len(kv_heads)
+    changed.num_key_value_heads = max(kv_heads)
+    changed.kv_heads_per_layer = kv_heads
+    return changed
+
+
+def _export(config: ShaktiConfig, max_chunk: int) -> ExportedProgram:
     with torch.device("meta"):
         module = _Traced(Decoder(config)).eval()
         bound = max(max_chunk, 2)  # torch.export calls nothing dynamic that can only be 1
         example = min(bound, 8)
         arguments = (
             torch.empty(1, example, config.hidden_size),
-            torch.empty(1, example, 1, half),
-            torch.empty(1, example, 1, half),
+            torch.empty(1, example, 1, config.head_dim),
+            torch.empty(1, example, 1, config.head_dim),
         )
     tokens = Dim("tokens", min=1, max=bound)
-    program = torch.export.export(
+    return torch.export.export(
         module, arguments, dynamic_shapes=({1: tokens}, {1: tokens}, {1: tokens}), strict=False
     )
-    return _cut(program, max_chunk)
 
 
-def _cut(program: ExportedProgram, max_chunk: int) -> DecoderGraph:
-    signature = program.graph_signature
-    parameters = {
-        spec.arg.name: str(spec.target)
-        for spec in signature.input_specs
-        if spec.kind == InputKind.PARAMETER
-    }
-    placeholders = [node for node in program.graph.nodes if node.op == "placeholder"]
+def _cut(graph: fx.Graph, parameters: dict[str, str], max_chunk: int) -> DecoderGraph:
+    placeholders = [node for node in graph.nodes if node.op == "placeholder"]
     hidden, cos, sin = (node for node in placeholders if node.name not in parameters)
-    (result,) = next(node for node in program.graph.nodes if node.op == "output").args[0]
+    (result,) = next(node for node in graph.nodes if node.op == "output").args[0]
     return DecoderGraph(
-        steps=tuple(_steps(program.graph, parameters)),
+        steps=tuple(_steps(graph, parameters)),
         hidden=hidden,
         cos=cos,
         sin=sin,

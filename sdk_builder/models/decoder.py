@@ -22,6 +22,9 @@ from sdk_builder.models.config import ShaktiConfig
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, q [B,S,H,hd], k [B,S,KV,hd], v [B,S,KV,hd]) -> [B,S,H,hd]. q and k are rotated."""
 
+Rotate = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(x [B,S,N,hd], cos, sin) -> [B,S,N,hd]: `rotate`, or another with tables in its own form."""
+
 
 class RMSNorm(nn.Module):
     """Root-mean-square norm over the last dimension: [..., D] -> [..., D]."""
@@ -63,7 +66,9 @@ class Attention(nn.Module):
         )
         self.o_proj = nn.Linear(width, config.hidden_size, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend, rotate: Rotate = rotate
+    ) -> Tensor:
         batch, length = x.shape[0], x.shape[1]
         fused = self.qkv_proj(x).view(batch, length, self.heads + 2 * self.kv_heads, self.head_dim)
         rotated = rotate(fused[:, :, : self.heads + self.kv_heads], cos, sin)
@@ -98,8 +103,11 @@ class DecoderLayer(nn.Module):
         self.mlp = MLP(config)
         self.dropout = config.hidden_dropout
 
-    def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
-        hidden = hidden + self._drop(self.self_attn(self.input_layernorm(hidden), cos, sin, attend))
+    def forward(
+        self, hidden: Tensor, cos: Tensor, sin: Tensor, attend: Attend, rotate: Rotate = rotate
+    ) -> Tensor:
+        normal = self.input_layernorm(hidden)
+        hidden = hidden + self._drop(self.self_attn(normal, cos, sin, attend, rotate))
         return hidden + self._drop(self.mlp(self.post_attention_layernorm(hidden)))
 
     def _drop(self, x: Tensor) -> Tensor:
@@ -125,7 +133,9 @@ class Decoder(nn.Module):
         self.gradient_checkpointing = False
         self._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
 
-    def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
+    def forward(
+        self, hidden: Tensor, cos: Tensor, sin: Tensor, attend: Attend, rotate: Rotate = rotate
+    ) -> Tensor:
         """hidden [B,S,D] -> [B,S,D] after the final norm.
 
         cos, sin: [S,hd/2] when all rows are at the same positions, else [B,S,hd/2] or, ready to
@@ -134,9 +144,9 @@ class Decoder(nn.Module):
         cos, sin = _per_head(cos), _per_head(sin)
         for layer in self.layers:
             if self.gradient_checkpointing and self.training:
-                hidden = self._gradient_checkpointing_func(layer, hidden, cos, sin, attend)
+                hidden = self._gradient_checkpointing_func(layer, hidden, cos, sin, attend, rotate)
             else:
-                hidden = layer(hidden, cos, sin, attend)
+                hidden = layer(hidden, cos, sin, attend, rotate)
         return self.norm(hidden)
 
 
