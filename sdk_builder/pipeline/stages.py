@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,6 +167,8 @@ def compare_with_model(
 ) -> Quality:
     """Compare with the stored weights (must agree) and the float model (is reported).
 
+    The engine is closed once it has answered.
+
     Raises VerificationError where the program at `program` does not hold its weights, or does not
     compute them.
     """
@@ -173,12 +176,19 @@ def compare_with_model(
         return Quality(note="not compared with the model")
     with steps.step("Comparing with the model") as step:
         from sdk_builder.lowering.unpack import StoredProgram
-        from sdk_builder.verify.agreement import check_lowering, compare_both
+        from sdk_builder.verify.agreement import (
+            check_lowering,
+            collect,
+            compare_both,
+            program_logits,
+        )
         from sdk_builder.verify.packing import require_packed
 
+        found = collect(golden, partial(program_logits, engine))
+        engine.close()  # its packed weights and caches make room for the model's
         stored = StoredProgram(program, checkpoint.config)
         require_packed(stored, weights.source)
-        lowering, quality = compare_both(engine, golden, checkpoint, stored)
+        lowering, quality = compare_both(found, golden, checkpoint, stored)
         result = check_lowering(lowering, exact=request.quant == "none" and request.kv == "fp32")
         if result.status == "fail":
             raise VerificationError(

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from sdk_builder.models import layout
 from sdk_builder.models.config import ShaktiConfig
-from sdk_builder.models.decoder import DecoderLayer
 from sdk_builder.models.rope import rope_tables
+from sdk_builder.models.streamed import assign, attend_causally, layer_module
 from sdk_builder.quantization.calibration import Calibration, Progress, has_fast_bf16
 from sdk_builder.quantization.formats import FLOAT, WeightFormat
 from sdk_builder.quantization.gptq import damp, gptq
@@ -111,9 +111,11 @@ class _Walker:
         """Inputs of each matrix ``[N·T, in]`` and the layer's output ``[N, T, D]``."""
 
         def run(part: Tensor) -> tuple[dict[str, list[Tensor]], Tensor]:
-            module = self._module(index, layer)  # of its own: threads record side by side
+            module = layer_module(
+                self._config, index, layer
+            )  # of its own: threads record side by side
             with _Recorded(module, _MATRICES) as inputs, _products():
-                return inputs, module(part, self._cos, self._sin, _attend).float()
+                return inputs, module(part, self._cos, self._sin, attend_causally).float()
 
         recorded, outputs = zip(*map_parts(run, hidden.split(_BATCH)), strict=True)
         # One after another, so that not all inputs are there twice.
@@ -131,7 +133,7 @@ class _Walker:
         recipe: Recipe,
     ) -> Tensor:
         """Replace the matrices of `layer` one after another; the output of the quantized layer."""
-        module = self._module(index, layer)
+        module = layer_module(self._config, index, layer)
         # What these two would get is what is wanted; their products come after their rounding.
         for name in (layout.OUT, layout.DOWN):
             path, _, leaf = name.removesuffix(".weight").rpartition(".")
@@ -145,23 +147,16 @@ class _Walker:
             return _floats(layer[name])
 
         def attention(part: Tensor) -> Tensor:
-            return module.self_attn(part, self._cos, self._sin, _attend)
+            return module.self_attn(part, self._cos, self._sin, attend_causally)
 
         normal = module.input_layernorm(hidden)
-        _assign(module, layout.QKV, replace(layout.QKV, normal.flatten(0, 1)))
+        assign(module, layout.QKV, replace(layout.QKV, normal.flatten(0, 1)))
         mixed = _in_parts(attention, normal)
         hidden = hidden + _product(mixed, replace(layout.OUT, mixed)).view_as(hidden)
         normal = module.post_attention_layernorm(hidden)
-        _assign(module, layout.GATE_UP, replace(layout.GATE_UP, normal.flatten(0, 1)))
+        assign(module, layout.GATE_UP, replace(layout.GATE_UP, normal.flatten(0, 1)))
         gated = _in_parts(module.mlp, normal)
         return hidden + _product(gated, replace(layout.DOWN, gated)).view_as(hidden)
-
-    def _module(self, index: int, layer: Layer) -> DecoderLayer:
-        with torch.device("meta"):
-            module = DecoderLayer(self._config, index).eval()
-        for name, value in layer.items():
-            _assign(module, name, value)
-        return module
 
 
 class _Recorded:
@@ -207,15 +202,6 @@ def _product(inputs: Tensor, weight: Tensor) -> Tensor:
         return F.linear(inputs, weight).float()
 
 
-def _attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Causal attention within each sequence."""
-    q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-    mixed = F.scaled_dot_product_attention(
-        q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1]
-    )
-    return mixed.transpose(1, 2)
-
-
 def _target(weight: Tensor, exact: Tensor, inputs: Tensor, moment: Tensor) -> Tensor:
     """The weights ``[out, in]`` that come closest to the float outputs from drifted inputs."""
     with _products():
@@ -240,8 +226,3 @@ def _extremes(inputs: Layer) -> Extremes:
 
 def _linear(module: nn.Module, name: str) -> nn.Module:
     return module.get_submodule(name.rpartition(".")[0])
-
-
-def _assign(module: nn.Module, name: str, value: Tensor) -> None:
-    owner, _, leaf = name.rpartition(".")
-    setattr(module.get_submodule(owner), leaf, nn.Parameter(value, requires_grad=False))

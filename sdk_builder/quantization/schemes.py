@@ -30,7 +30,8 @@ class Scheme:
     """base: for every matrix; better: for tensors in `order` while the mean stays within budget.
 
     max_bits_per_weight: effective bits over all weights, scales included, that no plan exceeds;
-    nominal_bits: what the name promises, the measure of the size guardrail.
+    nominal_bits: what the name promises, the measure of the size guardrail; upgrades: whether the
+    better format is used at all, which a budget of the user's own always does.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Scheme:
     max_bits_per_weight: float
     better: WeightFormat | None = None
     order: tuple[str, ...] = ()
+    upgrades: bool = True
 
 
 SCHEMES: Mapping[str, Scheme] = MappingProxyType(
@@ -65,12 +67,13 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             ),
             Scheme(
                 "q4",
-                "int4 weights in groups of 32, offsets for the most sensitive, int8 activations",
+                "int4 weights in groups of 32, int8 activations",
                 INT4,
                 nominal_bits=4.5,
                 max_bits_per_weight=4.6,
                 better=INT4_OFFSET,
                 order=_OFFSET_ORDER,
+                upgrades=False,  # an offset costs decoding more than it brings a calibrated model
             ),
         )
     }
@@ -96,7 +99,12 @@ def adjust(scheme: Scheme, options: QuantOptions) -> Scheme:
             better=None if better is None else better.grouped(size),
         )
     if options.bits is not None:
-        scheme = replace(scheme, nominal_bits=options.bits, max_bits_per_weight=options.bits)
+        scheme = replace(
+            scheme,
+            nominal_bits=options.bits,
+            max_bits_per_weight=options.bits,
+            upgrades=True,
+        )
     return scheme
 
 
@@ -143,5 +151,5 @@ def _base_format(scheme: Scheme, shape: tuple[int, ...]) -> WeightFormat:
 
 def _by_sensitivity(scheme: Scheme, shapes: Shapes) -> Iterator[str]:
     """Names in the order in which they get the better format; last layers first."""
-    for ending in scheme.order:
+    for ending in scheme.order if scheme.upgrades else ():
         yield from (name for name in reversed(list(shapes)) if name.endswith(ending))

@@ -19,6 +19,7 @@ from sdk_builder.quantization.formats import WeightFormat
 ACTIVATIONS = ActivationQuantization.INT8_ASYM_PER_TOKEN
 INT4_DTYPE: torch.dtype = torch.int4  # type: ignore[attr-defined]  # torch's stubs lack it
 SMALLEST_SCALE = 2.0**-64  # of all-zero groups, which have no scale of their own
+_BLOCK_VALUES = 1 << 16  # weights rounded at once: what a core's cache holds
 _LEVELS = (15, 14, 13, 12, 11, 10)  # candidates for the number of steps between min and max
 
 
@@ -26,14 +27,33 @@ def quantize(weight: Tensor, weight_format: WeightFormat) -> Tensor:
     """`weight` ``[out, in]`` float32 in `weight_format`; fp32 returns it unchanged."""
     if weight_format.bits == 32:
         return weight
+    dtype = torch.int8 if weight_format.bits == 8 else INT4_DTYPE
+    size = weight_format.group_size or weight.shape[1]
+    rows = max(1, _BLOCK_VALUES // weight.shape[1])
+    blocks = [_round(block, weight_format) for block in weight.split(rows)]
+    grid, scale, zero_point = (torch.cat(parts) for parts in zip(*blocks, strict=True))
+    quantized: Tensor = IntxUnpackedToInt8Tensor(
+        qdata=grid,
+        scale=scale,
+        zero_point=zero_point,
+        target_dtype=dtype,
+        block_size=(1, size),
+        dtype=weight.dtype,
+        activation_quantization=ACTIVATIONS,
+    )
+    return quantized
+
+
+def _round(weight: Tensor, weight_format: WeightFormat) -> tuple[Tensor, Tensor, Tensor]:
+    """int8 levels, scales and zero points of some rows."""
     if weight_format.bits == 8:
         scale = _positive(weight.abs().amax(dim=1, keepdim=True) / 127)
-        return _torchao(weight, scale, torch.int8, weight.shape[1])
+        return _symmetric(weight, scale, torch.int8, weight.shape[1])
     assert weight_format.group_size is not None
     groups = weight.view(weight.shape[0], -1, weight_format.group_size)
     if weight_format.offset:
-        return _with_offset(weight, groups)
-    return _torchao(weight, _unclipped_scale(groups), INT4_DTYPE, weight_format.group_size)
+        return _with_offset(groups)
+    return _symmetric(weight, _unclipped_scale(groups), INT4_DTYPE, weight_format.group_size)
 
 
 def quantize_rows(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,7 +67,14 @@ def relative_error(weight: Tensor, quantized: Tensor) -> float:
     total = float(weight.square().sum())
     if not isinstance(quantized, IntxUnpackedToInt8Tensor) or total == 0.0:
         return 0.0
-    return float((quantized.dequantize() - weight).square().sum()) / total
+    levels = quantized.qdata.view(*quantized.scale.shape, -1)
+    parts = (levels, quantized.scale, quantized.zero_point, weight.view_as(levels))
+    rows = max(1, _BLOCK_VALUES // weight.shape[1])
+    errors = (
+        ((grid - zero_point[..., None]) * scale[..., None] - wanted).square().sum()
+        for grid, scale, zero_point, wanted in zip(*(one.split(rows) for one in parts), strict=True)
+    )
+    return float(torch.stack(list(errors)).sum()) / total
 
 
 def _unclipped_scale(groups: Tensor) -> Tensor:
@@ -81,7 +108,7 @@ def _scale_and_offset(groups: Tensor) -> tuple[Tensor, Tensor]:
     return best_scale[..., 0], values.float() * step[:, None]
 
 
-def _with_offset(weight: Tensor, groups: Tensor) -> Tensor:
+def _with_offset(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """int4 with an offset a group, which torchao calls a zero point of -offset / scale.
 
     torchao rounds before it adds a zero point, which is wrong for one between two levels, so the
@@ -89,29 +116,21 @@ def _with_offset(weight: Tensor, groups: Tensor) -> Tensor:
     """
     scale, offset = _scale_and_offset(groups)
     grid = ((groups - offset[..., None]) / scale[..., None]).round().clamp(-8, 7)
-    quantized: Tensor = IntxUnpackedToInt8Tensor(
-        qdata=grid.to(torch.int8).view_as(weight),
-        scale=scale,
-        zero_point=-offset / scale,
-        target_dtype=INT4_DTYPE,
-        block_size=(1, groups.shape[-1]),
-        dtype=weight.dtype,
-        activation_quantization=ACTIVATIONS,
-    )
-    return quantized
+    return grid.to(torch.int8).flatten(1), scale, -offset / scale
 
 
-def _torchao(weight: Tensor, scale: Tensor, dtype: torch.dtype, group_size: int) -> Tensor:
-    quantized: Tensor = IntxUnpackedToInt8Tensor.from_hp(
+def _symmetric(
+    weight: Tensor, scale: Tensor, dtype: torch.dtype, group_size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    found = IntxUnpackedToInt8Tensor.from_hp(
         weight,
         (1, group_size),
         dtype,
-        activation_quantization=ACTIVATIONS,
         intx_choose_qparams_algorithm=None,
         custom_scale=scale,
         custom_zero_point=torch.zeros_like(scale, dtype=torch.int8),
     )
-    return quantized
+    return found.qdata, found.scale, found.zero_point
 
 
 def _positive(scale: Tensor) -> Tensor:

@@ -30,8 +30,9 @@ from sdk_builder.quantization.schemes import (
 _STRUCTURE_BYTES_PER_LAYER = 19_000
 _LAYER_MARK = "down_proj.weight"  # one tensor of each layer
 
-Budget = float | Literal["scheme", "least"]
-"""Most bits per weight: a number, the scheme's own, or the least its base formats need."""
+Budget = float | Literal["scheme", "least", "most"]
+"""Most bits per weight: a number, the scheme's own, the least that its base formats need, or, where
+its better format is an offset, as much as offsets everywhere take."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Axes:
     methods: tuple[str, ...] = ("auto",)
     group_sizes: tuple[int | None, ...] = (None, 64)
     embeddings: tuple[str | None, ...] = (None, "int8")
-    budgets: tuple[Budget, ...] = ("scheme", "least")
+    budgets: tuple[Budget, ...] = ("scheme", "least", "most")
     kvs: tuple[str, ...] = (KV_FORMATS[0],)
     given: frozenset[str] = field(default_factory=frozenset)
 
@@ -188,7 +189,9 @@ def with_budget(candidate: Candidate, budget: Budget, shapes: Shapes) -> Candida
     """
     if not isinstance(budget, str):
         return replace(candidate, bits=budget)
-    least = math.ceil(_least_bits(candidate, shapes) * 100) / 100
+    if budget == "most":
+        return replace(candidate, bits=_most_bits(candidate, shapes))
+    least = _round_up(_least_bits(candidate, shapes))
     allowed = find_scheme(candidate.quant).max_bits_per_weight
     fits = least <= allowed or candidate.embedding is None
     return candidate if budget == "scheme" and fits else replace(candidate, bits=least)
@@ -229,6 +232,19 @@ def _problem(candidate: Candidate, plan: Plan, shapes: Shapes) -> str:
 def _plan(candidate: Candidate, shapes: Shapes) -> Plan:
     scheme = adjust(find_scheme(candidate.quant), candidate.options)
     return plan_formats(scheme, shapes, embedding=candidate.embedding)
+
+
+def _most_bits(candidate: Candidate, shapes: Shapes) -> float | None:
+    """Bits per weight with offsets everywhere, or None for a scheme without such a choice."""
+    scheme = adjust(find_scheme(candidate.quant), candidate.options)
+    if scheme.better is None or scheme.better.bits != scheme.base.bits:
+        return candidate.bits
+    freely = replace(scheme, max_bits_per_weight=math.inf, upgrades=True)
+    return _round_up(bits_per_weight(plan_formats(freely, shapes, candidate.embedding), shapes))
+
+
+def _round_up(bits: float) -> float:
+    return math.ceil(bits * 100) / 100
 
 
 def _least_bits(candidate: Candidate, shapes: Shapes) -> float:

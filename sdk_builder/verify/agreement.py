@@ -28,7 +28,7 @@ LEAST_MEDIAN_COSINE = 0.98
 LEAST_RELATED_COSINE = 0.5
 
 if TYPE_CHECKING:
-    from sdk_builder.models.checkpoint import Checkpoint, Parameters
+    from sdk_builder.models.checkpoint import Parameters
     from sdk_builder.models.modeling import ShaktiForCausalLM
 
 Reference = Callable[[Sequence[int]], Tensor]
@@ -75,7 +75,11 @@ def collect(golden: Iterable[GoldenPrompt], logits: Reference) -> Tensor:
 
     An answer's last token is not fed back: it may already lie past the context.
     """
-    return torch.cat([logits((*prompt.prompt_ids, *prompt.expected_ids[:-1])) for prompt in golden])
+    return torch.cat([logits(ids) for ids in _fed(golden)])
+
+
+def _fed(golden: Iterable[GoldenPrompt]) -> list[tuple[int, ...]]:
+    return [(*prompt.prompt_ids, *prompt.expected_ids[:-1]) for prompt in golden]
 
 
 def compare(expected: Tensor, found: Tensor) -> Agreement:
@@ -91,17 +95,21 @@ def compare(expected: Tensor, found: Tensor) -> Agreement:
 
 
 def compare_both(
-    engine: Engine,
+    found: Tensor,
     golden: Sequence[GoldenPrompt],
-    checkpoint: Checkpoint,
+    checkpoint: Parameters,
     stored: Parameters,
 ) -> tuple[Agreement, Agreement]:
-    """The program against its stored weights, and against the float model; one loaded at a time."""
-    from sdk_builder.models.checkpoint import load_model
+    """The program against its stored weights, and against the float model.
 
-    found = collect(golden, lambda ids: program_logits(engine, ids))
-    lowering = compare(collect(golden, torch_reference(load_model(stored))), found)
-    quality = compare(collect(golden, torch_reference(load_model(checkpoint))), found)
+    found: what `collect` got from the program.
+    """
+    from sdk_builder.models.streamed import streamed_logits
+
+    lowering, quality = (
+        compare(torch.cat(streamed_logits(source, _fed(golden))), found)
+        for source in (stored, checkpoint)
+    )
     return lowering, quality
 
 

@@ -13,9 +13,11 @@ from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.layout import DOWN, EMBEDDING, HEAD, parameter_shapes
 from sdk_builder.models.presets import PRESETS
 from sdk_builder.quantization.formats import FLOAT, INT4, INT4_OFFSET, INT8
+from sdk_builder.quantization.options import QuantOptions
 from sdk_builder.quantization.schemes import (
     SCHEMES,
     Scheme,
+    adjust,
     bits_per_weight,
     find_scheme,
     plan_formats,
@@ -54,7 +56,11 @@ def shapes(draw: st.DrawFn) -> dict[str, tuple[int, ...]]:
     return parameter_shapes(config)
 
 
-schemes = st.sampled_from(list(SCHEMES.values()))
+# The schemes as they are, and q4 with a budget of the user's own.
+schemes = st.one_of(
+    st.sampled_from(list(SCHEMES.values())),
+    st.floats(4.4, 5.0).map(lambda bits: adjust(SCHEMES["q4"], QuantOptions(bits=bits))),
+)
 
 
 @given(schemes, shapes())
@@ -94,7 +100,7 @@ def test_what_is_left_of_the_budget_is_less_than_any_upgrade(
 ) -> None:
     plan = plan_formats(scheme, found)
     left = scheme.max_bits_per_weight * sum(map(prod, found.values())) - size_bits(plan, found)
-    for name, shape in found.items():
+    for name, shape in found.items() if scheme.upgrades else ():
         if scheme.better and plan[name] == scheme.base and name.endswith(scheme.order):
             assert scheme.better.size_bits(shape) - plan[name].size_bits(shape) > left
 
@@ -113,7 +119,8 @@ def test_effective_bits_of_real_models(model: str, quant: str, most: float) -> N
 
 def test_smollm2_spends_its_bits_where_they_are_worth_most() -> None:
     found = parameter_shapes(ShaktiConfig(**SMOLLM2))
-    q4 = plan_formats(find_scheme("q4"), found)
+    assert set(plan_formats(find_scheme("q4"), found).values()) == {FLOAT, INT4}
+    q4 = plan_formats(adjust(find_scheme("q4"), QuantOptions(bits=4.6)), found)
     assert q4[EMBEDDING] == INT4
     assert count_formats(q4)["int4+offset"] > 0
     offsets = [name for name, one in q4.items() if one == INT4_OFFSET]

@@ -1,0 +1,83 @@
+"""The model run with one layer's weights in memory at a time.
+
+For whoever needs logits of some texts once: comparing a program with its model, calibrating.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchao.quantization import IntxUnpackedToInt8Tensor
+
+from sdk_builder.models import layout
+from sdk_builder.models.config import ShaktiConfig
+from sdk_builder.models.decoder import DecoderLayer
+from sdk_builder.models.rope import rope_tables
+
+if TYPE_CHECKING:
+    from sdk_builder.models.checkpoint import Parameters
+
+
+def streamed_logits(source: Parameters, sequences: Sequence[Sequence[int]]) -> list[Tensor]:
+    """Logits of every position of each sequence of ids, ``[len, V]`` float32.
+
+    Weights of `source` may be torchao's tensors. Raises CheckpointError.
+    """
+    config = source.config
+    longest = max(map(len, sequences))
+    # Padding comes behind the tokens, where causal attention does not look.
+    padded = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in sequences])
+    cos, sin = (table[None, :, None] for table in rope_tables(config, longest))
+    table = source.tensor(layout.EMBEDDING)
+    with torch.no_grad():
+        hidden = embed(table, padded)
+        if not config.tie_word_embeddings:
+            del table
+        for index in range(config.num_hidden_layers):
+            prefix = layout.layer_prefix(index)
+            names = layout.layer_shapes(config, index)
+            layer = layer_module(config, index, {one: source.tensor(prefix + one) for one in names})
+            hidden = layer(hidden, cos, sin, attend_causally)
+        norm = source.tensor(layout.FINAL_NORM)
+        hidden = F.rms_norm(hidden, norm.shape, norm, config.rms_norm_eps)
+        head = table if config.tie_word_embeddings else source.tensor(layout.HEAD)
+        used = torch.cat([one[: len(ids)] for one, ids in zip(hidden, sequences, strict=True)])
+        logits = F.linear(used, head)
+    return list(logits.split([len(ids) for ids in sequences]))
+
+
+def embed(table: Tensor, ids: Tensor) -> Tensor:
+    """Rows ``[..., D]`` of an embedding ``[V, D]`` that may be quantized; ids ``[...]``."""
+    if isinstance(table, IntxUnpackedToInt8Tensor):
+        table = table.dequantize()
+    return table[ids]
+
+
+def layer_module(
+    config: ShaktiConfig, index: int, parameters: Mapping[str, Tensor]
+) -> DecoderLayer:
+    """The decoder's layer `index` with `parameters`, named within the layer."""
+    with torch.device("meta"):
+        module = DecoderLayer(config, index).eval()
+    for name, value in parameters.items():
+        assign(module, name, value)
+    return module
+
+
+def assign(module: nn.Module, name: str, value: Tensor) -> None:
+    """Make `value` the parameter called `name`, without gradients."""
+    owner, _, leaf = name.rpartition(".")
+    setattr(module.get_submodule(owner), leaf, nn.Parameter(value, requires_grad=False))
+
+
+def attend_causally(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention within each sequence, as `decoder.Attend`."""
+    q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+    mixed = F.scaled_dot_product_attention(
+        q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1]
+    )
+    return mixed.transpose(1, 2)
