@@ -100,10 +100,20 @@ def first_token(bundle: Path, prompt: str, threads: int) -> tuple[float, float]:
 
 
 def llama_bench(
-    peer: LlamaCpp, model: Path, *, prompts: tuple[int, ...], decoded: int, threads: int
+    peer: LlamaCpp,
+    model: Path,
+    *,
+    prompts: tuple[int, ...],
+    decoded: int,
+    threads: int,
+    depth: int = 0,
 ) -> list[BenchRow]:
-    """One llama-bench process, each case once: prefill of each of `prompts`, then decode."""
+    """One llama-bench process, each case once: prefill of each of `prompts`, then decode.
+
+    depth: tokens that are in the cache already.
+    """
     shape = ["-p", ",".join(map(str, prompts or (0,))), "-n", str(decoded), "-t", str(threads)]
+    shape += ["-d", str(depth)]
     done = run(
         [peer.program("llama-bench"), "-m", model, *shape, "-r", "1", "-ngl", "0", "-o", "jsonl"],
         timeout_s=_TIMEOUT_S,

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from sdk_builder.attention import RingCache, SlidingWindow
 from sdk_builder.bundle.record import (
     LARGEST,
     Count,
@@ -161,13 +162,25 @@ class Program(Record):
     size_bytes: Positive
     sha256: Sha256
     methods: tuple[Method, ...]
-    context_length: Positive  # positions of the KV cache, prompt and answer together
+    context_length: Positive  # positions of a text, prompt and answer together
     max_chunk: Positive  # most tokens that one call may take (prefill)
-    window: Positive | None = None  # positions that attention looks back; None: all
+    window: Positive | None = None  # positions looked at, and the first four; None: all
     backend: str  # "xnnpack"
     operators: tuple[str, ...]  # that the runtime must have, outside delegates; sorted
     delegates: Count
     parts: tuple[ProgramPart, ...] = ()  # together the whole file, or empty
+
+    @property
+    def ring(self) -> RingCache | None:
+        """How a sliding window's cache is laid out; None for attention to all positions."""
+        if self.window is None:
+            return None
+        return RingCache(SlidingWindow(self.window), self.max_chunk)
+
+    @property
+    def kv_positions(self) -> int:
+        """Positions that the KV cache has room for."""
+        return self.context_length if self.ring is None else self.ring.slots
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Program:

@@ -89,6 +89,9 @@ class Stats(Protocol):
     @property
     def finish_reason(self) -> str: ...
 
+    @property
+    def dropped_exchanges(self) -> int: ...
+
 
 class Conversation(Protocol):
     """A loaded bundle. Text comes in pieces; closing the iterator stops the answer."""

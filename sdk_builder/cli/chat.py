@@ -94,6 +94,10 @@ def _take_turn(conversation: Conversation, line: str, options: Answering, show_s
         click.echo(f"error: {error.message}", err=True)
         click.echo(f"hint: {error.hint or '/reset begins a new conversation.'}", err=True)
         return False
+    left = conversation.stats.dropped_exchanges
+    if left:
+        which = "oldest exchange" if left == 1 else f"{left} oldest exchanges"
+        click.echo(f"(The context was full: the {which} left it.)", err=True)
     if show_stats:
         click.echo(stats_line(conversation.stats), err=True)
     return answer.stopped
@@ -146,4 +150,5 @@ def stats_document(stats: Stats) -> dict[str, Any]:
         "peak_memory_mib": stats.peak_memory_mib,
         "context_used": stats.context_used,
         "finish_reason": stats.finish_reason,
+        "dropped_exchanges": stats.dropped_exchanges,
     }

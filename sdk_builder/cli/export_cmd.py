@@ -94,6 +94,13 @@ DEFAULT_CONTEXT = 4096
     show_default=True,
     help="How the KV cache is stored.",
 )
+@click.option(
+    "--attention",
+    default="full",
+    show_default=True,
+    metavar="KIND",
+    help="full, or window:N: the last N positions and four sinks, for texts without end.",
+)
 @click.option("--zip", "make_zip", is_flag=True, help="Also write the bundle as one .zip file.")
 @click.option("--no-verify", is_flag=True, help="Do not compare the result with the model.")
 @click.option("--force", is_flag=True, help="Replace a bundle that is already there.")
@@ -151,8 +158,12 @@ def _text(made: Exported) -> str:
     quantization, program = manifest.quantization, manifest.program
     lines = [
         f"{made.bundle.path}: {manifest.name}, {quantization.scheme}, "
-        f"{quantization.bits_per_weight:.2f} bits per weight, {program.context_length} tokens "
-        "of context"
+        f"{quantization.bits_per_weight:.2f} bits per weight, "
+        + (
+            f"{program.context_length} tokens of context"
+            if program.window is None
+            else f"a window of {program.window} tokens"
+        )
     ]
     if manifest.model.untrained:
         lines.append("These weights are untrained: answers are noise, sizes and speeds are real.")

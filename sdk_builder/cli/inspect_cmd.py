@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdk_builder.attention import SINKS
 from sdk_builder.cli.arguments import bundle_argument
 from sdk_builder.cli.invocation import Invocation, command_options
 from sdk_builder.cli.output import human_bytes, human_count, table
 
 if TYPE_CHECKING:
-    from sdk_builder.bundle.manifest import Manifest, TensorSpec
+    from sdk_builder.bundle.manifest import Manifest, Program, TensorSpec
 
 
 @click.command("inspect")
@@ -52,6 +53,7 @@ def _overview(manifest: Manifest) -> str:
         ["embedding", quantization.embedding],
         ["KV cache", f"{quantization.kv_cache}, {_kv_cache(manifest)}"],
         ["context", f"{program.context_length} tokens, {program.max_chunk} at once"],
+        ["attention", _attention(program)],
         ["tokenizer", f"{manifest.tokenizer.file}, {manifest.tokenizer.vocab_size} tokens"],
         ["chat", "turns" if manifest.chat else "none: plain completion only"],
         ["golden", f"{len(manifest.golden)} prompts"],
@@ -60,9 +62,18 @@ def _overview(manifest: Manifest) -> str:
     return f"{manifest.name}\n" + table(rows)
 
 
+def _attention(program: Program) -> str:
+    if program.window is None:
+        return "to all positions"
+    return f"to the last {program.window} positions and the first {SINKS}"
+
+
 def _kv_cache(manifest: Manifest) -> str:
-    each, context = manifest.kv_bytes_per_token, manifest.program.context_length
-    return f"{human_bytes(each)} a token, {human_bytes(each * context)} for the whole context"
+    each, program = manifest.kv_bytes_per_token, manifest.program
+    whole = human_bytes(each * program.kv_positions)
+    if program.window is None:
+        return f"{human_bytes(each)} a token, {whole} for the whole context"
+    return f"{human_bytes(each)} a token, {whole} however long the text"
 
 
 def _quality(manifest: Manifest) -> str:

@@ -7,6 +7,7 @@ ExecuTorch's quantized attention kernel reads it. Both run on kernels of the And
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from executorch.exir.scalar_type import ScalarType
 
@@ -23,31 +24,98 @@ _QUANTIZED = "quantized_decomposed"
 
 @dataclass(frozen=True)
 class KvCache:
-    """format: "fp32" or "int8"; positions that a cache has room for."""
+    """format: "fp32" or "int8"; slots: positions that a cache has room for."""
 
     format: str
-    context_length: int
+    slots: int
 
 
-def attend(plan: PlanBuilder, cache: KvCache, q: int, k: int, v: int, start: int, out: int) -> None:
-    """Instructions that write k and v at `start` and attend to all positions up to there.
+class Place(Protocol):
+    """Where a call's tokens go in a cache, and who looks at whom."""
 
-    q ``[1,S,H,hd]``, k and v ``[1,S,KV,hd]`` fp32, rotated; start: a symbol; out as q.
+    def write(self, plan: PlanBuilder, value: int, cache: int) -> None:
+        """Instructions that write ``[1,S,...]`` into a cache ``[1,slots,...]``."""
+
+    def options(self, plan: PlanBuilder) -> list[int]:
+        """Arguments of the attention kernel: start, mask, dropout, is_causal, scale."""
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """One position behind another, from `start`, a symbol; every token looks at all before it."""
+
+    start: int
+
+    def write(self, plan: PlanBuilder, value: int, cache: int) -> None:
+        ignored = plan.temporary(_FLOAT, (1,), dynamic=False)
+        plan.kernel("llama::update_cache", "out", [value, cache, self.start, ignored, ignored])
+
+    def options(self, plan: PlanBuilder) -> list[int]:
+        nothing = plan.scalar(None)
+        return [self.start, nothing, plan.scalar(0.0), plan.scalar(True), nothing]
+
+
+@dataclass(frozen=True)
+class InSlots:
+    """Each token in the slot that `slots` ``[1,S]`` names; `mask` ``[S, slots]`` hides the rest."""
+
+    slots: int
+    mask: int
+
+    def write(self, plan: PlanBuilder, value: int, cache: int) -> None:
+        ignored = plan.temporary(_FLOAT, (1,), dynamic=False)
+        arguments = [value, cache, plan.scalar(0), self.slots, ignored, ignored]
+        plan.kernel("llama::update_cache_with_indices", "out", arguments)
+
+    def options(self, plan: PlanBuilder) -> list[int]:
+        nothing = plan.scalar(None)
+        return [plan.scalar(0), self.mask, plan.scalar(0.0), plan.scalar(False), nothing]
+
+
+def attend(
+    plan: PlanBuilder,
+    cache: KvCache,
+    place: Place,
+    q: int,
+    k: int,
+    v: int,
+    out: int,
+    sinks: int | None = None,
+) -> None:
+    """Instructions that write k and v to their place and let q look at the cache.
+
+    q ``[1,S,H,hd]``, k and v ``[1,S,KV,hd]`` fp32, rotated; out as q; sinks: keys ``[1,n,KV,hd]``
+    that go to the first slots before k is written.
     """
-    nothing = plan.scalar(None)
-    options = [start, nothing, plan.scalar(0.0), plan.scalar(True), nothing]
+    first = InOrder(plan.scalar(0))
     if cache.format == "fp32":
-        kept = [_append(plan, cache, value, _FLOAT, start) for value in (k, v)]
-        plan.kernel("llama::custom_sdpa", "out", [q, *kept, *options, out, out])
+        keys, values = (_cache(plan, cache, value, _FLOAT) for value in (k, v))
+        if sinks is not None:
+            first.write(plan, sinks, keys)
+        place.write(plan, k, keys)
+        place.write(plan, v, values)
+        parts = [q, keys, values, *place.options(plan), out, out]
+        plan.kernel("llama::custom_sdpa", "out", parts)
         return
-    query, keys, values = (_quantize(plan, value) for value in (q, k, v))
-    keys, values = (_append_rounded(plan, cache, one, start) for one in (keys, values))
-    parts = (query, keys, values)
-    side = [part for one in parts for part in (one.zero_point, one.scale)]
+    query = _quantize(plan, q)
+    stored = [_rounded_cache(plan, cache, value) for value in (k, v)]
+    if sinks is not None:
+        _write_rounded(plan, first, _quantize(plan, sinks), stored[0])
+    for value, kept in zip((k, v), stored, strict=True):
+        _write_rounded(plan, place, _quantize(plan, value), kept)
+    all_parts = (query, *stored)
+    side = [part for one in all_parts for part in (one.zero_point, one.scale)]
     plan.kernel(
         "llama::custom_quantized_sdpa",
         "out",
-        [*(one.values for one in parts), *options, *side, plan.scalar(False), out, out],
+        [
+            *(one.values for one in all_parts),
+            *place.options(plan),
+            *side,
+            plan.scalar(False),
+            out,
+            out,
+        ],
     )
 
 
@@ -60,20 +128,25 @@ class _Rounded:
     zero_point: int
 
 
-def _append(plan: PlanBuilder, cache: KvCache, value: int, dtype: ScalarType, start: int) -> int:
-    _, _, heads, size = plan.sizes(value)
-    kept = plan.state(dtype, (1, cache.context_length, heads, size))
-    ignored = plan.temporary(_FLOAT, (1,), dynamic=False)
-    plan.kernel("llama::update_cache", "out", [value, kept, start, ignored, ignored])
-    return kept
+def _cache(
+    plan: PlanBuilder, cache: KvCache, value: int, dtype: ScalarType, size: int | None = None
+) -> int:
+    _, _, heads, own = plan.sizes(value)
+    return plan.state(dtype, (1, cache.slots, heads, size or own))
 
 
-def _append_rounded(plan: PlanBuilder, cache: KvCache, one: _Rounded, start: int) -> _Rounded:
+def _rounded_cache(plan: PlanBuilder, cache: KvCache, value: int) -> _Rounded:
     return _Rounded(
-        _append(plan, cache, one.values, _CHAR, start),
-        _append(plan, cache, one.scale, _FLOAT, start),
-        _append(plan, cache, one.zero_point, _CHAR, start),
+        _cache(plan, cache, value, _CHAR),
+        _cache(plan, cache, value, _FLOAT, 1),
+        _cache(plan, cache, value, _CHAR, 1),
     )
+
+
+def _write_rounded(plan: PlanBuilder, place: Place, one: _Rounded, kept: _Rounded) -> None:
+    place.write(plan, one.values, kept.values)
+    place.write(plan, one.scale, kept.scale)
+    place.write(plan, one.zero_point, kept.zero_point)
 
 
 def _quantize(plan: PlanBuilder, value: int) -> _Rounded:
@@ -83,8 +156,9 @@ def _quantize(plan: PlanBuilder, value: int) -> _Rounded:
     """
     *lead, size = plan.sizes(value)
     side = (*lead, 1)
-    scale = plan.temporary(_DOUBLE, side, dynamic=True)
-    zero_point = plan.temporary(_LONG, side, dynamic=True)
+    dynamic = plan.is_dynamic(value)
+    scale = plan.temporary(_DOUBLE, side, dynamic=dynamic)
+    zero_point = plan.temporary(_LONG, side, dynamic=dynamic)
     char = plan.scalar(int(_CHAR))
     both = plan.tensor_list([scale, zero_point])
     plan.kernel(
@@ -92,7 +166,7 @@ def _quantize(plan: PlanBuilder, value: int) -> _Rounded:
         "out",
         [value, char, scale, zero_point, both],
     )
-    rounded = plan.temporary(_CHAR, (*lead, size), dynamic=True)
+    rounded = plan.temporary(_CHAR, (*lead, size), dynamic=dynamic)
     limits = [plan.scalar(-128), plan.scalar(127), char]
     plan.kernel(
         f"{_QUANTIZED}::quantize_per_token",
@@ -103,7 +177,7 @@ def _quantize(plan: PlanBuilder, value: int) -> _Rounded:
 
 
 def _cast(plan: PlanBuilder, value: int, dtype: ScalarType) -> int:
-    out = plan.temporary(dtype, plan.sizes(value), dynamic=True)
+    out = plan.temporary(dtype, plan.sizes(value), dynamic=plan.is_dynamic(value))
     no = [plan.scalar(False), plan.scalar(None)]
     plan.kernel("aten::_to_copy", "out", [value, *no, out, out])
     return out

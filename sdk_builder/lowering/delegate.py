@@ -138,13 +138,20 @@ class DelegateBuilder:
 
     # -- nodes ----------------------------------------------------------------------------------
 
-    def _node(self, node: schema.XNodeUnion) -> None:
-        self._nodes.append(schema.XNode(xnode_union=node, debug_handle=len(self._nodes)))
+    def _node(self, node: schema.XNodeUnion, limits: schema.OutputMinMax | None = None) -> None:
+        self._nodes.append(schema.XNode(node, len(self._nodes), limits))
 
     def unary(self, kind: type, x: Value, into: Value | None = None) -> Value:
         """An elementwise node such as XNNSigmoid."""
         out = into or self._tensor(x.shape)
         self._node(kind(input_id=x.id, output_id=out.id, flags=0))
+        return out
+
+    def clamp(self, x: Value, low: float, high: float) -> Value:
+        """`x`, but no less than `low` and no more than `high`."""
+        out = self._tensor(x.shape)
+        limits = schema.OutputMinMax(output_min=low, output_max=high)
+        self._node(schema.XNNClamp(input_id=x.id, output_id=out.id, flags=0), limits)
         return out
 
     def binary(self, kind: type, a: Value, b: Value, into: Value | None = None) -> Value:

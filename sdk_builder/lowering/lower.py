@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from executorch.exir import schema
 
+from sdk_builder.attention import RingCache, SlidingWindow
 from sdk_builder.lowering.attention import KvCache
 from sdk_builder.lowering.constants import ConstantStore
 from sdk_builder.lowering.delegate import DelegateBuilder
@@ -26,12 +27,14 @@ from sdk_builder.lowering.embedding import (
     prepare_embedding,
 )
 from sdk_builder.lowering.index import INDEX_KEY, encode
-from sdk_builder.lowering.methods import Trunk, build_method
+from sdk_builder.lowering.methods import Ring, Trunk, build_method
 from sdk_builder.lowering.operators import require_android_operators
 from sdk_builder.lowering.plan import constant_method
 from sdk_builder.lowering.pte import first_delegate_segment, make_program, write_pte
+from sdk_builder.lowering.ring import RingConstants, mask_delegate, ring_constants
 from sdk_builder.lowering.segments import (
     ParameterSource,
+    Sinks,
     WeightPacker,
     emit_linear,
     lower_segment,
@@ -49,15 +52,22 @@ Progress = Callable[[int, int], None]
 class LoweringOptions:
     """What the program is made for.
 
-    context_length: positions in the KV cache; kv: its format, "fp32" or "int8"; max_chunk: most
-    tokens a call may take; bos_id and eos_ids are for the Android runtime's own runner.
+    context_length: positions that a text may have; kv: the KV cache's format, "fp32" or "int8";
+    max_chunk: most tokens a call may take; window: attention to the last positions only, with a
+    cache of that size; bos_id and eos_ids are for the Android runtime's own runner.
     """
 
     context_length: int = 4096
     max_chunk: int = 512
     kv: str = "fp32"
+    window: SlidingWindow | None = None
     bos_id: int | None = None
     eos_ids: tuple[int, ...] = ()
+
+    @property
+    def ring(self) -> RingCache | None:
+        """How a sliding window's cache is laid out."""
+        return None if self.window is None else RingCache(self.window, self.max_chunk)
 
 
 @dataclass(frozen=True)
@@ -96,27 +106,33 @@ def lower(
             for segment in graph.segments
             for node in segment.vectors
         }
+        ring = options.ring
+        window = None if ring is None else ring_constants(ring, config.head_dim, store)
+        extra = () if window is None else window.entries
         table = ConstantTable(
-            tuple(dict.fromkeys((frequencies, *embedding.constants, *vectors.values())))
+            tuple(dict.fromkeys((frequencies, *embedding.constants, *vectors.values(), *extra)))
         )
-        blobs = _delegates(graph, embedding, packer, progress)
+        blobs = _delegates(graph, embedding, packer, window, progress)
         head = EMBEDDING if config.tie_word_embeddings else HEAD
         blobs.append(_head_delegate(graph, packer, head))
+        if ring is not None:
+            blobs.append(mask_delegate(ring, options.max_chunk))
         named = list(store)
         index = store.add(encode(packer.index(named)), "weight index")
         named.append(replace(index, key=INDEX_KEY))
         segments = [store.add(blob, "delegates") for blob in blobs]
+        first = first_delegate_segment()
+        layers = len(list(graph.segments))
         trunk = Trunk(
             graph=graph,
-            delegates=tuple(
-                range(first_delegate_segment(), first_delegate_segment() + len(blobs) - 1)
-            ),
-            head=first_delegate_segment() + len(blobs) - 1,
+            delegates=tuple(range(first, first + layers)),
+            head=first + layers,
+            ring=None if window is None else Ring(window, first + layers + 1),
             embedding=embedding,
             table=table,
             frequencies=frequencies,
             vectors=vectors,
-            cache=KvCache(options.kv, options.context_length),
+            cache=KvCache(options.kv, options.context_length if ring is None else ring.slots),
             vocab_size=config.vocab_size,
         )
         forward = build_method(trunk, "forward", all_positions=False)
@@ -146,14 +162,22 @@ def _signed_frequencies(config: ShaktiConfig) -> torch.Tensor:
 
 
 def _delegates(
-    graph: DecoderGraph, embedding: Embedding, packer: WeightPacker, progress: Progress
+    graph: DecoderGraph,
+    embedding: Embedding,
+    packer: WeightPacker,
+    window: RingConstants | None,
+    progress: Progress,
 ) -> list[bytes]:
-    segments = list(graph.segments)
+    turns = list(graph.turns)
     blobs = []
-    for done, segment in enumerate(segments):
-        progress(done, len(segments))
-        blobs.append(lower_segment(graph, segment, packer, embedding))
-    progress(len(segments), len(segments))
+    for done, (segment, attention) in enumerate(turns):
+        progress(done, len(turns))
+        sinks = None
+        if window is not None and attention is not None:
+            _, _, heads, size = graph.shape(attention.k)
+            sinks = Sinks(window.cache.first, heads, size, window.exchange)
+        blobs.append(lower_segment(graph, segment, packer, embedding, sinks))
+    progress(len(turns), len(turns))
     return blobs
 
 

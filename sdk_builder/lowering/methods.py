@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from executorch.exir.scalar_type import ScalarType
 from torch import fx
 
-from sdk_builder.lowering.attention import KvCache, attend
+from sdk_builder.lowering.attention import InOrder, InSlots, KvCache, attend
 from sdk_builder.lowering.constants import Constant
 from sdk_builder.lowering.embedding import ConstantTable, Embedding, gather
 from sdk_builder.lowering.plan import PlanBuilder
+from sdk_builder.lowering.ring import RingCall, RingConstants, prepare_call
 from sdk_builder.lowering.trace import Attention, DecoderGraph, Segment
 
 _FLOAT, _LONG = ScalarType.FLOAT, ScalarType.LONG
@@ -39,6 +40,15 @@ class Trunk:
     vectors: Mapping[str, Constant]
     cache: KvCache
     vocab_size: int
+    ring: Ring | None = None
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A sliding window's constants and the delegate that makes its mask."""
+
+    constants: RingConstants
+    mask: int
 
 
 @dataclass(frozen=True)
@@ -51,50 +61,106 @@ class _Position:
 
 def build_method(trunk: Trunk, name: str, *, all_positions: bool) -> PlanBuilderResult:
     """The method `name`: embedding, rotary tables, delegates and attentions, head."""
-    plan, chunk = PlanBuilder(name), trunk.graph.max_chunk
-    tokens = plan.input(_LONG, (1, chunk), dynamic=True)
+    plan, graph = PlanBuilder(name), trunk.graph
+    tokens = plan.input(_LONG, (1, graph.max_chunk), dynamic=True)
     start = plan.input(_LONG, (1,), dynamic=False)
     position = _position(plan, tokens, start)
-    embedded = gather(plan, trunk.embedding, trunk.table, tokens, chunk)
-    values = dict(
-        zip((trunk.graph.cos, trunk.graph.sin), _rotary(plan, trunk, position), strict=True)
-    )
-    delegates = iter(trunk.delegates)
-    for step in trunk.graph.steps:
-        if isinstance(step, Attention):
-            values[step.node] = _attention(plan, trunk, step, values, position)
-            continue
-        inputs = _delegate_inputs(trunk.graph, step, values, embedded)
-        # Behind the last attention, positions have nothing to do with each other.
-        one_position = step is trunk.graph.steps[-1] and not all_positions
-        if one_position:
-            inputs = [_last_position(plan, value) for value in inputs]
-        inputs += [_vector(plan, trunk, node) for node in step.vectors]
-        outputs = [
-            _temporary(plan, trunk.graph, node, length=1 if one_position else None)
-            for node in step.outputs
-        ]
-        plan.delegate(next(delegates), [*inputs, *outputs])
-        values.update(zip(step.outputs, outputs, strict=True))
-    hidden = values[trunk.graph.result]
-    logits = _head(plan, trunk, hidden, all_positions=all_positions)
+    embedded = gather(plan, trunk.embedding, trunk.table, tokens, graph.max_chunk)
+    frequencies = _frequencies(plan, trunk)
+    tables = _rotary(plan, trunk, position, frequencies)
+    values = dict(zip((graph.cos, graph.sin), tables, strict=True))
+    call = _ring_call(plan, trunk, position, start, frequencies)
+    walk = _Walk(plan, trunk, values, embedded, position, call)
+    for delegate, (segment, attention) in zip(trunk.delegates, graph.turns, strict=True):
+        if attention is None:
+            # Behind the last attention, positions have nothing to do with each other.
+            walk.segment(segment, delegate, last_only=not all_positions)
+        else:
+            walk.layer(segment, delegate, attention)
+    logits = _head(plan, trunk, values[graph.result], all_positions=all_positions)
     return PlanBuilderResult(plan, logits)
 
 
-def _attention(
-    plan: PlanBuilder,
-    trunk: Trunk,
-    step: Attention,
-    values: Mapping[fx.Node, int],
-    position: _Position,
-) -> int:
-    """The attention's output ``[1,S,H*hd]``, which is what its kernel wrote as ``[1,S,H,hd]``."""
-    graph = trunk.graph
-    q, k = (_heads(plan, graph, node, values) for node in (step.q, step.k))
-    v = plan.view(values[step.v], (1, -1, *graph.shape(step.v)[2:]))
-    out = _temporary(plan, graph, step.q)
-    attend(plan, trunk.cache, q, k, v, position.start, out)
-    return plan.view(out, (1, -1, graph.shape(step.node)[2]))
+@dataclass(frozen=True)
+class _Walk:
+    """Instructions of one segment and attention after another; `values` fills."""
+
+    plan: PlanBuilder
+    trunk: Trunk
+    values: dict[fx.Node, int]
+    embedded: Sequence[int]
+    position: _Position
+    call: RingCall | None
+
+    def layer(self, segment: Segment, delegate: int, attention: Attention) -> None:
+        """Up to an attention, and the attention ``[1,S,H*hd]``, written as ``[1,S,H,hd]``."""
+        plan, graph, cache = self.plan, self.trunk.graph, self.trunk.cache
+        kept = None if self.call is None else self._sinks(attention)
+        self.segment(segment, delegate, sinks=kept)
+        q, k = (_heads(plan, graph, node, self.values) for node in (attention.q, attention.k))
+        v = plan.view(self.values[attention.v], (1, -1, *graph.shape(attention.v)[2:]))
+        out = _temporary(plan, graph, attention.q)
+        if self.call is None or kept is None:
+            attend(plan, cache, InOrder(self.position.start), q, k, v, out)
+        else:
+            place = InSlots(self.call.slots, self.call.mask)
+            attend(plan, cache, place, q, k, v, out, sinks=kept.rotated)
+            InSlots(self.call.sink_slots, self.call.mask).write(plan, k, kept.raw)
+        self.values[attention.node] = plan.view(out, (1, -1, graph.shape(attention.node)[2]))
+
+    def segment(
+        self,
+        segment: Segment,
+        delegate: int,
+        *,
+        last_only: bool = False,
+        sinks: _Sinks | None = None,
+    ) -> None:
+        plan, graph = self.plan, self.trunk.graph
+        inputs = _delegate_inputs(graph, segment, self.values, self.embedded)
+        if last_only:
+            inputs = [_last_position(plan, value) for value in inputs]
+        inputs += [_vector(plan, self.trunk, node) for node in segment.vectors]
+        extra = []
+        if sinks is not None and self.call is not None:
+            inputs += [sinks.raw, self.call.cos, self.call.sin]
+            extra = [sinks.rotated]
+        length = 1 if last_only else None
+        outputs = [_temporary(plan, graph, node, length=length) for node in segment.outputs]
+        plan.delegate(delegate, [*inputs, *extra, *outputs])
+        self.values.update(zip(segment.outputs, outputs, strict=True))
+
+    def _sinks(self, attention: Attention) -> _Sinks:
+        assert self.trunk.ring is not None
+        _, _, heads, size = self.trunk.graph.shape(attention.k)
+        shape = (1, self.trunk.ring.constants.cache.first, heads, size)
+        raw = self.plan.state(_FLOAT, shape)
+        return _Sinks(raw, self.plan.temporary(_FLOAT, shape, dynamic=False))
+
+
+@dataclass(frozen=True)
+class _Sinks:
+    """Keys ``[1,n,KV,hd]`` of a layer's sinks: as written, and rotated for this call."""
+
+    raw: int
+    rotated: int
+
+
+def _ring_call(
+    plan: PlanBuilder, trunk: Trunk, position: _Position, start: int, frequencies: int
+) -> RingCall | None:
+    if trunk.ring is None:
+        return None
+    return prepare_call(
+        plan,
+        trunk.ring.constants,
+        trunk.table,
+        chunk=trunk.graph.max_chunk,
+        bounds=(position.start, position.stop),
+        start=start,
+        frequencies=frequencies,
+        mask_segment=trunk.ring.mask,
+    )
 
 
 @dataclass(frozen=True)
@@ -113,7 +179,15 @@ def _position(plan: PlanBuilder, tokens: int, start: int) -> _Position:
     return _Position(first, stop)
 
 
-def _rotary(plan: PlanBuilder, trunk: Trunk, position: _Position) -> tuple[int, int]:
+def _frequencies(plan: PlanBuilder, trunk: Trunk) -> int:
+    """``[1,1,1,hd]``, see `lower.signed_frequencies`."""
+    size = trunk.graph.shape(trunk.graph.cos)[3]
+    return plan.constant(_FLOAT, (1, 1, 1, size), trunk.table.index(trunk.frequencies))
+
+
+def _rotary(
+    plan: PlanBuilder, trunk: Trunk, position: _Position, frequencies: int
+) -> tuple[int, int]:
     """cos and sin ``[1,S,1,hd]``, computed at each call: cheaper than a table in the file."""
     chunk, size = trunk.graph.shape(trunk.graph.cos)[1::2]
     shape = (1, chunk, 1, size)
@@ -123,11 +197,7 @@ def _rotary(plan: PlanBuilder, trunk: Trunk, position: _Position) -> tuple[int, 
         "start_out",
         [position.start, position.stop, plan.scalar(1), positions, positions],
     )
-    column = plan.temporary(_FLOAT, (1, chunk, 1, 1), dynamic=True)
-    one, rest = plan.scalar(1), plan.scalar(-1)
-    sizes = plan.int_list([one, rest, one, one])
-    plan.kernel("aten::view_copy", "out", [positions, sizes, column, column])
-    frequencies = plan.constant(_FLOAT, (1, 1, 1, size), trunk.table.index(trunk.frequencies))
+    column = plan.view(positions, (1, -1, 1, 1))
     angles = plan.temporary(_FLOAT, shape, dynamic=True)
     plan.kernel("aten::mul", "out", [column, frequencies, angles, angles])
     cos = plan.temporary(_FLOAT, shape, dynamic=True)

@@ -19,6 +19,7 @@ _ACTIVATIONS, _STATE = 1, 2
 ITEM_SIZE_BYTES = {
     ScalarType.BYTE: 1,
     ScalarType.CHAR: 1,
+    ScalarType.BOOL: 1,
     ScalarType.LONG: 8,
     ScalarType.HALF: 2,
     ScalarType.BFLOAT16: 2,
@@ -139,7 +140,7 @@ class PlanBuilder:
         known = prod(size for size in sizes if size != -1)
         free = prod(self.sizes(value)) // known
         largest = [free if size == -1 else size for size in sizes]
-        index = self._tensor(ScalarType.FLOAT, largest, dynamic=-1 in sizes)
+        index = self._tensor(self.dtype(value), largest, dynamic=-1 in sizes)
         wanted = self.int_list([self.scalar(size) for size in sizes])
         self._viewed[index] = value
         self.kernel("executorch_prim::et_view", "default", [value, wanted, index])
@@ -147,9 +148,19 @@ class PlanBuilder:
 
     def sizes(self, value: int) -> tuple[int, ...]:
         """The largest sizes of a tensor."""
+        return tuple(self._described(value).sizes)
+
+    def dtype(self, value: int) -> ScalarType:
+        return self._described(value).scalar_type
+
+    def is_dynamic(self, value: int) -> bool:
+        """Whether a tensor's sizes follow the call's tokens."""
+        return self._described(value).shape_dynamism != schema.TensorShapeDynamism.STATIC
+
+    def _described(self, value: int) -> schema.Tensor:
         tensor = self._values[value].val
         assert isinstance(tensor, schema.Tensor)
-        return tuple(tensor.sizes)
+        return tensor
 
     # -- instructions ---------------------------------------------------------------------------
 

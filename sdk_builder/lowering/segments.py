@@ -20,6 +20,7 @@ from sdk_builder.lowering.constants import Constant, ConstantStore
 from sdk_builder.lowering.delegate import DelegateBuilder, Value, float_filter
 from sdk_builder.lowering.embedding import Embedding, finish_embedding, input_shapes
 from sdk_builder.lowering.index import Index, Piece, to_runs
+from sdk_builder.lowering.ring import rotate_sinks
 from sdk_builder.lowering.trace import DecoderGraph, Segment
 from sdk_builder.lowering.weights import (
     LinearWeight,
@@ -103,6 +104,23 @@ class LinearRows:
     whole: bool
 
 
+@dataclass(frozen=True)
+class Sinks:
+    """The attention sinks of a layer, ``[1, count, KV, hd]``; exchange: see `ring.py`."""
+
+    count: int
+    kv_heads: int
+    head_dim: int
+    exchange: Constant
+
+    def rotate(self, builder: DelegateBuilder) -> None:
+        """Declare the inputs and the output, and what is between."""
+        shape = (1, self.count, self.kv_heads, self.head_dim)
+        sinks = builder.input(shape)
+        cos, sin = (builder.input((1, 1, 1, self.head_dim)) for _ in range(2))
+        rotate_sinks(builder, self.exchange, sinks, cos, sin, builder.output(shape))
+
+
 @dataclass
 class _Lowering:
     """State while one segment is lowered."""
@@ -143,9 +161,16 @@ _Rule = Callable[[_Lowering, fx.Node, "Value | None"], "Value | LinearRows"]
 
 
 def lower_segment(
-    graph: DecoderGraph, segment: Segment, packer: WeightPacker, embedding: Embedding
+    graph: DecoderGraph,
+    segment: Segment,
+    packer: WeightPacker,
+    embedding: Embedding,
+    sinks: Sinks | None = None,
 ) -> bytes:
     """The segment as a serialized delegate; inputs, vectors and outputs in the segment's order.
+
+    sinks: those of the attention behind it, which the delegate rotates besides: three more inputs
+    (sinks, cos, sin) behind all others and one more output.
 
     The graph's `hidden` comes in as the tensors that the embedding's gather yields. Vectors come in
     from outside, since a delegate may only hold constants that XNNPACK packs: older runtimes free
@@ -156,12 +181,14 @@ def lower_segment(
     gathered = input_shapes(embedding, graph.max_chunk)
     extra = len(gathered) - 1 if graph.hidden in segment.inputs else 0
     count = len(segment.inputs) + extra + len(segment.vectors)
-    builder = DelegateBuilder(count, len(segment.outputs))
+    builder = DelegateBuilder(count + (3 if sinks else 0), len(segment.outputs) + bool(sinks))
     inputs: dict[fx.Node, list[Value]] = {}
     for node in segment.inputs:
         shapes = gathered if node is graph.hidden else [graph.shape(node)]
         inputs[node] = [builder.input(shape) for shape in shapes]
     inputs |= {node: [builder.input(graph.shape(node))] for node in segment.vectors}
+    if sinks is not None:
+        sinks.rotate(builder)
     outputs = {node: builder.output(graph.delegate_shape(node)) for node in segment.outputs}
     values: dict[fx.Node, Value | LinearRows] = {node: given[0] for node, given in inputs.items()}
     if graph.hidden in inputs:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from math import prod
 
 import torch
@@ -95,6 +96,11 @@ class DecoderGraph:
     @property
     def attentions(self) -> Iterator[Attention]:
         return (step for step in self.steps if isinstance(step, Attention))
+
+    @property
+    def turns(self) -> Iterator[tuple[Segment, Attention | None]]:
+        """Each segment with the attention behind it; the last has none."""
+        return zip_longest(self.segments, self.attentions)
 
     def shape(self, node: fx.Node) -> tuple[int, ...]:
         """The node's largest shape."""

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdk_builder.attention import (
+    LAST_POSITION,
+    RingCache,
+    SlidingWindow,
+    parse_attention,
+)
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.quantization.options import QuantOptions
 
@@ -23,8 +29,9 @@ class ExportRequest:
     a call; seed: of a preset's untrained weights; tokenizer: to use instead of the checkpoint's;
     force: replace an existing bundle; verify: compare the program with the model; zip: also write
     one file; method: how quantized values are found, one of `quantization.options.METHODS`;
-    group_size, embedding, bits: see `QuantOptions`; kv: format of the KV cache; calibration: a text
-    file whose activations the method looks at.
+    group_size, embedding, bits: see `QuantOptions`; kv: format of the KV cache; attention: see
+    `attention.parse_attention`; calibration: a text file whose activations the method
+    looks at.
     """
 
     model: str
@@ -43,12 +50,28 @@ class ExportRequest:
     embedding: str | None = None
     bits: float | None = None
     kv: str = "fp32"
+    attention: str = "full"
     calibration: Path | None = None
 
     @property
     def quant_options(self) -> QuantOptions:
         """What is changed of the scheme."""
         return QuantOptions(self.group_size, self.embedding, self.bits)
+
+    @property
+    def window(self) -> SlidingWindow | None:
+        """A sliding window instead of full attention. Raises UsageError."""
+        return parse_attention(self.attention)
+
+    @property
+    def ring(self) -> RingCache | None:
+        """How a sliding window's cache is laid out."""
+        return None if self.window is None else RingCache(self.window, self.max_chunk)
+
+    @property
+    def positions(self) -> int:
+        """Longest text: a sliding window goes on as far as rotary angles are exact."""
+        return self.context_length if self.window is None else LAST_POSITION
 
     @property
     def max_chunk(self) -> int:

@@ -7,6 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdk_builder.attention import parse_attention
 from sdk_builder.bundle.chat import ChatTurns, derive_turns
 from sdk_builder.bundle.manifest import GoldenPrompt, Quality
 from sdk_builder.errors import ExportError, TemplateError, UsageError, VerificationError
@@ -47,6 +48,7 @@ def check_request(request: ExportRequest) -> Scheme:
         if found not in known:
             choices = ", ".join(str(one) for one in known if one is not None)
             raise UsageError(f"No {what} is called {found!r}.", f"Use one of {choices}.")
+    parse_attention(request.attention)
     return adjust(find_scheme(request.quant), request.quant_options)
 
 
@@ -61,6 +63,11 @@ def open_model(request: ExportRequest, steps: Steps) -> Checkpoint:
             steps.warn(
                 f"A context of {request.context_length} is more than the "
                 f"{config.max_position_embeddings} positions that the model was made for."
+            )
+        if request.window is not None:
+            steps.warn(
+                f"A window of {request.window.window} positions: unless the model was trained with "
+                "it, it loses quality. Measure with: shakti-sdk eval"
             )
         millions = _parameters(checkpoint) / 1e6
         note = ", untrained" if checkpoint.source.untrained else ""
@@ -110,9 +117,10 @@ def lower_program(
         from sdk_builder.lowering.lower import LoweringOptions, lower
 
         options = LoweringOptions(
-            context_length=request.context_length,
+            context_length=request.positions,
             max_chunk=request.max_chunk,
             kv=request.kv,
+            window=request.window,
             bos_id=tokenizer.bos_id,
             eos_ids=tokenizer.eos_ids,
         )
@@ -129,7 +137,10 @@ def load_engine(request: ExportRequest, path: Path) -> Engine:
     from sdk_builder.runtime.engine import ExecutorchEngine
 
     return ExecutorchEngine(
-        path, context_length=request.context_length, max_chunk=request.max_chunk
+        path,
+        context_length=request.positions,
+        max_chunk=request.max_chunk,
+        ring=request.ring,
     )
 
 

@@ -133,7 +133,7 @@ def _load(bundle: Bundle, threads: int | None) -> tuple[ExecutorchEngine, Loadin
     checked = time.perf_counter()
     load_runtime()
     imported, base_mib = time.perf_counter(), peak_memory_mib()
-    engine = _engine(bundle, threads)
+    engine = ExecutorchEngine.of(bundle, threads=threads)
     loaded = time.perf_counter()
     manifest = bundle.manifest
     return engine, Loading(
@@ -143,23 +143,12 @@ def _load(bundle: Bundle, threads: int | None) -> tuple[ExecutorchEngine, Loadin
         base_mib=base_mib,
         peak_mib=base_mib,
         program_mib=manifest.program.size_bytes / (1 << 20),
-        kv_cache_mib=manifest.kv_bytes_per_token * manifest.program.context_length / (1 << 20),
+        kv_cache_mib=manifest.kv_bytes_per_token * manifest.program.kv_positions / (1 << 20),
     )
 
 
 def _with_peak(loading: Loading) -> Loading:
     return replace(loading, peak_mib=peak_memory_mib())
-
-
-def _engine(bundle: Bundle, threads: int | None, *, traced: bool = False) -> ExecutorchEngine:
-    program = bundle.manifest.program
-    return ExecutorchEngine(
-        bundle.program_path,
-        context_length=program.context_length,
-        max_chunk=program.max_chunk,
-        threads=threads,
-        traced=traced,
-    )
 
 
 def _times_ms(engine: ExecutorchEngine, case: _Case, repetitions: int) -> list[float]:
@@ -177,7 +166,7 @@ def _traced(
     bundle: Bundle, request: ProfileRequest, cases: Sequence[_Case]
 ) -> list[Sequence[Event]]:
     """The traces of all calls, warm-up left out, in order."""
-    engine = _engine(bundle, request.threads, traced=True)
+    engine = ExecutorchEngine.of(bundle, threads=request.threads, traced=True)
     kept: list[Sequence[Event]] = []
     for case in cases:
         _times_ms(engine, case, request.repetitions)

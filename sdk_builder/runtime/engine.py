@@ -13,13 +13,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
+from sdk_builder.attention import RingCache
 from sdk_builder.errors import SessionError, ToolchainError
 from sdk_builder.runtime.blas import one_blas_thread
+
+if TYPE_CHECKING:
+    from sdk_builder.bundle.reader import Bundle
 
 _KERNEL_LIBRARIES = (
     "kernels/quantized/*quantized_ops_aot_lib.*",
@@ -47,7 +51,8 @@ class ExecutorchEngine:
     """A `.pte` on this machine, through ExecuTorch's Python runtime.
 
     threads: for the whole process (the runtime has one pool); None keeps the runtime's choice.
-    traced: record what runs and when, for `write_trace`.
+    traced: record what runs and when, for `write_trace`. ring: of a program with a sliding window;
+    a call across one of its borders becomes two.
 
     Raises SessionError when the program does not load.
     """
@@ -60,9 +65,12 @@ class ExecutorchEngine:
         max_chunk: int,
         threads: int | None = None,
         traced: bool = False,
+        ring: RingCache | None = None,
     ) -> None:
         self.context_length = context_length
         self.max_chunk = max_chunk
+        self._ring = ring
+        self._written = {"forward": 0, "score": 0}  # positions that each cache has held
         with _runtime_errors(f"cannot load {program}"):
             runtime = load_runtime()
             if threads is not None:
@@ -75,16 +83,42 @@ class ExecutorchEngine:
             with one_blas_thread():
                 self._module.run_method("forward", (torch.tensor([[0]]), torch.tensor([0])))
 
+    @classmethod
+    def of(
+        cls, bundle: Bundle, *, threads: int | None = None, traced: bool = False
+    ) -> ExecutorchEngine:
+        """The program of `bundle`."""
+        program = bundle.manifest.program
+        return cls(
+            bundle.program_path,
+            context_length=program.context_length,
+            max_chunk=program.max_chunk,
+            threads=threads,
+            traced=traced,
+            ring=program.ring,
+        )
+
     def forward(self, ids: Sequence[int], start: int) -> Tensor:
-        return self._run("forward", ids, start)[0, 0]
+        self._check(ids, start)
+        return [self._run("forward", part, at)[0, 0] for part, at in self._calls(ids, start)][-1]
 
     def score(self, ids: Sequence[int], start: int) -> Tensor:
-        return self._run("score", ids, start)[0]
+        self._check(ids, start)
+        return torch.cat([self._run("score", part, at)[0] for part, at in self._calls(ids, start)])
+
+    def _calls(self, ids: Sequence[int], start: int) -> Iterator[tuple[Sequence[int], int]]:
+        """The call in pieces that no border of a sliding window's ring goes through."""
+        done, stop = 0, len(ids)
+        while done < stop:
+            at = start + done
+            room = stop if self._ring is None else self._ring.block - at % self._ring.block
+            yield ids[done : done + room], at
+            done += room
 
     def _run(self, method: str, ids: Sequence[int], start: int) -> Tensor:
         if self._module is None:
             raise SessionError("the session is closed", "open a new one")
-        self._check(ids, start)
+        self._remember(method, start, start + len(ids))
         inputs = (torch.tensor([list(ids)]), torch.tensor([start]))
         try:
             with one_blas_thread():
@@ -105,6 +139,17 @@ class ExecutorchEngine:
                 f"token id {outside[0]} is outside the vocabulary of {self._vocab_size}",
                 "the tokenizer does not belong to this program",
             )
+
+    def _remember(self, method: str, start: int, stop: int) -> None:
+        """Refuse to go on behind what a sliding window's ring has forgotten."""
+        written = self._written[method]
+        if self._ring is not None and self._ring.reusable(start, written) != start:
+            raise SessionError(
+                f"position {start} is too far back: of {written} positions the sliding window "
+                f"remembers the last {self._ring.ring}",
+                "start again at position 0",
+            )
+        self._written[method] = max(stop, written if start else 0)
 
     def write_trace(self, path: Path) -> None:
         """Write an ETDump of all runs so far. Raises SessionError when nothing was traced."""

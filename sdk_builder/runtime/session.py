@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from os import PathLike
 from types import TracebackType
 
@@ -12,10 +11,11 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from sdk_builder.bundle.chat import ChatTurns, Message, render, render_turn
+from sdk_builder.bundle.chat import Message, render
 from sdk_builder.bundle.checks import check_files
 from sdk_builder.bundle.reader import COPY_AGAIN, Bundle
 from sdk_builder.errors import BundleError, PromptTooLongError, UsageError
+from sdk_builder.runtime.chat import Chat, require_turns
 from sdk_builder.runtime.engine import Engine, ExecutorchEngine
 from sdk_builder.runtime.sampling import GenerationOptions, Sampler
 from sdk_builder.runtime.stats import Clock, GenerationStats
@@ -34,6 +34,8 @@ class Session:
     program does not load.
     """
 
+    _written = 0  # positions that the cache has held since it was empty
+
     def __init__(
         self,
         bundle: Bundle | str | PathLike[str],
@@ -44,7 +46,7 @@ class Session:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         self.manifest = self.bundle.manifest
         self.tokenizer = _checked_tokenizer(self.bundle)
-        self.engine = engine or _load_engine(self.bundle, threads)
+        self.engine = engine or ExecutorchEngine.of(self.bundle, threads=threads)
         self.stats = GenerationStats()
         self._cached: list[int] = []
 
@@ -79,7 +81,7 @@ class Session:
 
     def complete(self, text: str, options: GenerationOptions | None = None) -> Iterator[str]:
         """What follows `text`, piece by piece, without chat turns."""
-        yield from self._stream(self.encode(text), options or GenerationOptions())
+        yield from self.stream(self.encode(text), options or GenerationOptions())
 
     def generate(
         self,
@@ -98,9 +100,9 @@ class Session:
             chat = list(prompt)
         if system is not None:
             chat.insert(0, {"role": "system", "content": system})
-        turns = _require_turns(self.bundle)
+        turns = require_turns(self.bundle)
         ids = self.encode(render(turns, chat), bos=False)
-        yield from self._stream(ids, options or GenerationOptions())
+        yield from self.stream(ids, options or GenerationOptions())
 
     def answer(
         self,
@@ -114,12 +116,13 @@ class Session:
 
     def chat(self, *, system: str | None = None) -> Chat:
         """A chat of many turns over this session's KV cache."""
-        _require_turns(self.bundle)
+        require_turns(self.bundle)
         return Chat(self, system)
 
-    def _stream(
+    def stream(
         self, ids: Sequence[int], options: GenerationOptions, answer: list[int] | None = None
     ) -> Iterator[str]:
+        """What follows `ids` as text; its ids are added to `answer`."""
         stop = StopTexts((*options.stop, *self.manifest.generation.stop))
         tokens = self.tokens(ids, options)
         for piece in stream_text(self.tokenizer, _recorded(tokens, answer)):
@@ -167,6 +170,10 @@ class Session:
                 "shorten it, start a new chat, or export with a longer --context",
             )
         reused = min(common_prefix(self._cached, prompt), len(prompt) - 1)
+        ring = self.manifest.program.ring
+        if ring is not None:
+            reused = ring.reusable(reused, self._written)
+        self._written = max(len(prompt), self._written if reused else 0)
         self._cached = list(prompt[:reused])
         for start in range(reused, len(prompt), self.engine.max_chunk):
             chunk = prompt[start : start + self.engine.max_chunk]
@@ -195,6 +202,7 @@ class Session:
             else:
                 logits = self.engine.forward([token], len(self._cached))
                 self._cached.append(token)
+                self._written = max(self._written, len(self._cached))
 
     def score(self, ids: Sequence[int], *, start: int = 0) -> Tensor:
         """Logits of every position of `ids`, ``[len(ids), V]`` float32, chunk by chunk.
@@ -216,39 +224,6 @@ class Session:
         )
 
 
-@dataclass
-class Chat:
-    """A chat of many turns: each turn computes only what it adds to the KV cache."""
-
-    session: Session
-    system: str | None = None
-    _ids: list[int] = field(default_factory=list)
-
-    @property
-    def stats(self) -> GenerationStats:
-        return self.session.stats
-
-    def send(self, text: str, options: GenerationOptions | None = None) -> Iterator[str]:
-        """The answer to the next turn, piece by piece; closing the iterator keeps what was said.
-
-        Raises PromptTooLongError, after which the chat is as it was before.
-        """
-        first = not self._ids
-        turns = _require_turns(self.session.bundle)
-        turn = render_turn(turns, text, first=first, system=self.system if first else None)
-        before, answer = self._ids, list[int]()
-        prompt = before + self.session.encode(turn, bos=False)
-        try:
-            yield from self.session._stream(prompt, options or GenerationOptions(), answer)
-        finally:
-            if answer or self.session.stats.finish_reason:
-                self._ids = prompt + answer
-
-    def reset(self) -> None:
-        """Forget the chat; the system message stays."""
-        self._ids = []
-
-
 def _recorded(ids: Iterator[int], record: list[int] | None) -> Iterator[int]:
     for token in ids:
         if record is not None:
@@ -264,14 +239,6 @@ def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
             break
         count += 1
     return count
-
-
-def _require_turns(bundle: Bundle) -> ChatTurns:
-    if bundle.manifest.chat is None:
-        raise UsageError(
-            f"{bundle.path} has no chat turns", "use it for plain completion: run --raw"
-        )
-    return bundle.manifest.chat
 
 
 def _load_tokenizer(bundle: Bundle) -> Tokenizer:
@@ -300,13 +267,3 @@ def _require_intact(bundle: Bundle) -> None:
     damage = [check.detail for check in check_files(bundle) if check.status == "fail"]
     if damage:
         raise BundleError(f"{bundle.path} is damaged: {damage[0]}", COPY_AGAIN)
-
-
-def _load_engine(bundle: Bundle, threads: int | None) -> ExecutorchEngine:
-    program = bundle.manifest.program
-    return ExecutorchEngine(
-        bundle.program_path,
-        context_length=program.context_length,
-        max_chunk=program.max_chunk,
-        threads=threads,
-    )

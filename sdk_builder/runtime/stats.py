@@ -14,6 +14,7 @@ class GenerationStats:
     Times are wall clock; rates are tokens/s, None where nothing of the kind ran. prompt_tokens
     counts what was computed, reused_tokens what the KV cache already had. context_used: positions
     taken after the answer. finish_reason: "eos", "stop", "length", "context" or "" (unfinished).
+    dropped_exchanges: of a chat, how many of the oldest left the context before this answer.
     """
 
     prompt_tokens: int = 0
@@ -25,6 +26,7 @@ class GenerationStats:
     peak_memory_mib: float | None = None
     context_used: int = 0
     finish_reason: str = ""
+    dropped_exchanges: int = 0
 
 
 class Clock:

@@ -156,10 +156,7 @@ class ExportRunner:
 
 
 def _load(bundle: Bundle) -> ExecutorchEngine:
-    program = bundle.manifest.program
-    return ExecutorchEngine(
-        bundle.program_path, context_length=program.context_length, max_chunk=program.max_chunk
-    )
+    return ExecutorchEngine.of(bundle)
 
 
 def _read_reference(path: Path, key: str) -> Scored | None:

@@ -54,12 +54,7 @@ def verify_bundle(
         return VerifyReport((*results, skipped))
     with steps.step("Loading the program"):
         results.append(check_operators(bundle))
-        program = bundle.manifest.program
-        engine = ExecutorchEngine(
-            bundle.program_path,
-            context_length=program.context_length,
-            max_chunk=program.max_chunk,
-        )
+        engine = ExecutorchEngine.of(bundle)
     with steps.step("Running the golden prompts"):
         exact = bundle.manifest.quantization.exact
         results += check_golden(engine, bundle.manifest.golden, exact=exact)

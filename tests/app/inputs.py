@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import sdk_builder
@@ -18,8 +18,10 @@ from sdk_builder.log import Steps
 from sdk_builder.process import run
 
 ROOT = Path(__file__).parents[2]
-BUNDLES_VARIABLE = "SHAKTI_TEST_BUNDLES"  # with smollm2-q4, -q4-int8-kv, -none
+BUNDLES_VARIABLE = "SHAKTI_TEST_BUNDLES"  # with smollm2-q4, -int8-kv, -window, -none
 _EXPORT_TIMEOUT_S = 900.0
+# Rounded in seconds, with offsets, which are operators of their own.
+_OFFSETS = ("--bits", "4.6")
 _EXPORTERS = ("models", "quantization", "lowering", "bundle", "pipeline", "verify", "runtime")
 
 
@@ -29,8 +31,8 @@ def properties_for(sources: Iterable[str], steps: Steps) -> dict[str, str]:
     return {name: str(make(steps)) for name, make in PROPERTIES.items() if f'"{name}' in text}
 
 
-def _bundle(scheme: str, kv: str = "fp32") -> Callable[[Steps], Path]:
-    name = scheme if kv == "fp32" else f"{scheme}-{kv}-kv"
+def _bundle(name: str, *options: str) -> Callable[[Steps], Path]:
+    """SmolLM2 exported with `options`."""
 
     def make(steps: Steps) -> Path:
         given = os.environ.get(BUNDLES_VARIABLE)
@@ -38,21 +40,20 @@ def _bundle(scheme: str, kv: str = "fp32") -> Callable[[Steps], Path]:
             return Path(given).expanduser() / f"smollm2-{name}"
         return made_folder(
             app_cache() / "tests" / f"bundle-{name}-{_exporters_key()}",
-            lambda target: _export(scheme, kv, target, steps),
+            lambda target: _export(name, options, target, steps),
         )
 
     return make
 
 
-def _export(scheme: str, kv: str, target: Path, steps: Steps) -> None:
+def _export(name: str, options: Sequence[str], target: Path, steps: Steps) -> None:
     """SmolLM2 as a bundle, by the real command."""
     bundle = target / "bundle"
-    with steps.step(f"SmolLM2 exported as {scheme}, {kv} KV cache"):
+    with steps.step(f"SmolLM2 exported for the app's tests: {name}"):
         run(
             [
                 *(sys.executable, "-m", "sdk_builder", "export", "smollm2-135m"),
-                *("--quant", scheme, "--method", "auto" if scheme == "none" else "rounding"),
-                *("--kv", kv, "-o", str(bundle)),
+                *("--method", "rounding", *options, "-o", str(bundle)),
             ],
             cwd=ROOT,
             timeout_s=_EXPORT_TIMEOUT_S,
@@ -65,7 +66,8 @@ def _export(scheme: str, kv: str, target: Path, steps: Steps) -> None:
 
 def _exporters_key() -> str:
     rooms = [ROOT / "sdk_builder" / room for room in _EXPORTERS]
-    return _key(path for room in rooms for path in sorted(room.rglob("*.py")))
+    own = [ROOT / "sdk_builder" / "attention.py"]
+    return _key([*own, *(path for room in rooms for path in sorted(room.rglob("*.py")))])
 
 
 def _key(sources: Iterable[Path]) -> str:
@@ -88,7 +90,7 @@ def _bundle_cases(steps: Steps) -> Path:
 def _tokenizers(steps: Steps) -> Path:
     from tests.app.tokenizer_cases import make_cases
 
-    tokenizer = _bundle("q4")(steps) / "tokenizer.json"
+    tokenizer = PROPERTIES["shakti.bundle.q4"](steps) / "tokenizer.json"
     key = _key([*sorted(Path(__file__).parent.glob("tokenizer_*.py")), tokenizer])
 
     def make(target: Path) -> None:
@@ -109,9 +111,10 @@ def _screenshots(steps: Steps) -> Path:
 
 
 PROPERTIES: Mapping[str, Callable[[Steps], Path]] = {
-    "shakti.bundle.q4": _bundle("q4"),
-    "shakti.bundle.int8_kv": _bundle("q4", "int8"),
-    "shakti.bundle.none": _bundle("none"),
+    "shakti.bundle.q4": _bundle("q4", *_OFFSETS),
+    "shakti.bundle.int8_kv": _bundle("int8-kv", *_OFFSETS, "--kv", "int8"),
+    "shakti.bundle.window": _bundle("window", "--attention", "window:24", "--chunk", "8"),
+    "shakti.bundle.none": _bundle("none", "--quant", "none", "--method", "auto"),
     "shakti.bundle_cases": _bundle_cases,
     "shakti.fixtures": _folder(ROOT / "tests" / "fixtures"),
     "shakti.golden": _folder(ROOT / "docs" / "app"),

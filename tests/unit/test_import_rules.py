@@ -21,12 +21,13 @@ PACKAGE = "sdk_builder"
 HEAVY = {"torch", "transformers", "executorch", "torchao"}
 
 # Which rooms a room may import, at any place and even if only for types.
-BASE = {"errors", "log", "process", "cache"}
+BASE = {"errors", "log", "process", "cache", "attention"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "log": set(),
     "cache": set(),
     "process": {"errors"},
+    "attention": {"errors"},
     "findings": set(),
     "bundle": BASE,
     "models": BASE,
@@ -53,7 +54,8 @@ ROOMS["__main__"] = {"cli"}
 
 # Importing any module of these loads nothing heavy, by whatever way round.
 LIGHT_ROOMS = {
-    *("errors", "log", "cache", "process", "findings", "cli", "__init__", "__main__"),
+    *("errors", "log", "cache", "process", "attention", "findings"),
+    *("cli", "__init__", "__main__"),
     *("bundle", "device", "benchmark", "report", "app"),
 }
 EXECUTORCH_ROOMS = {"lowering", "runtime"}

@@ -54,13 +54,7 @@ class ExecutorchBench:
         from sdk_builder.runtime.engine import ExecutorchEngine
 
         self.close()
-        program = self._bundle.manifest.program
-        self._engine = ExecutorchEngine(
-            self._bundle.program_path,
-            context_length=program.context_length,
-            max_chunk=program.max_chunk,
-            threads=threads,
-        )
+        self._engine = ExecutorchEngine.of(self._bundle, threads=threads)
 
     def prefill(self, ids: Sequence[int], start: int) -> None:
         self._loaded.forward(ids, start)

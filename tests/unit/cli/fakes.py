@@ -155,6 +155,7 @@ class FakeStats:
     peak_memory_mib: float | None = None
     context_used: int = 15
     finish_reason: str = "eos"
+    dropped_exchanges: int = 0
 
 
 @dataclass(frozen=True)

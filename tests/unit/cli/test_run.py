@@ -14,7 +14,7 @@ from sdk_builder.cli.chat import Answer, converse
 from sdk_builder.cli.requests import Answering
 from sdk_builder.errors import PromptTooLongError
 from tests.unit.cli.conftest import Shakti
-from tests.unit.cli.fakes import FakeConversation, FakeLibrary
+from tests.unit.cli.fakes import FakeConversation, FakeLibrary, FakeStats
 
 
 def talking(*scripts: list[str | BaseException]) -> FakeLibrary:
@@ -146,6 +146,14 @@ def test_chat_answers_each_line_until_the_end_of_input(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == "one\ntwo\n\n"
 
 
+def test_chat_says_when_old_exchanges_left_the_context(capsys: pytest.CaptureFixture[str]):
+    full = FakeConversation([["yes"]], stats=FakeStats(dropped_exchanges=3))
+    converse(full, Answering(), quiet=True, read_line=typing("a"))
+    told = capsys.readouterr()
+    assert told.out == "yes\n\n"
+    assert "the 3 oldest exchanges left it" in told.err
+
+
 def test_chat_commands(capsys: pytest.CaptureFixture[str]):
     conversation = FakeConversation([])
     lines = typing("/reset", "/stats", "/help", "/frobnicate", "/exit", "never asked")
@@ -188,7 +196,7 @@ def test_chat_goes_on_after_a_prompt_that_is_too_long(capsys: pytest.CaptureFixt
 PROGRAM = """
 import sys, time
 from sdk_builder.cli.root import cli
-from tests.unit.cli.fakes import FakeConversation, FakeLibrary
+from tests.unit.cli.fakes import FakeConversation, FakeLibrary, FakeStats
 
 class Slow(FakeConversation):
     def send(self, text, answering):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from sdk_builder.bundle import Bundle, BundleWriter, derive_turns, render
@@ -13,6 +15,7 @@ from sdk_builder.bundle.manifest import TokenizerInfo
 from sdk_builder.errors import BundleError, PromptTooLongError, UsageError
 from sdk_builder.models.preset_checkpoint import byte_tokenizer
 from sdk_builder.runtime import GenerationOptions, ScriptedEngine, Session
+from sdk_builder.runtime.chat import how_many_leave
 from tests.unit.bundle.samples import sample_manifest
 
 VOCABULARY = 300
@@ -218,3 +221,98 @@ def test_damaged_program_never_reaches_the_runtime(bundle):
     (bundle.path / "model.pte").write_bytes(bytes(data))
     with pytest.raises(BundleError, match="damaged"):
         Session(bundle)
+
+
+# --- a chat that outgrows its context: the oldest exchanges leave ------------------------------
+
+SYSTEM = "Be brief."
+
+
+def fed(engine) -> str:
+    """The text in the program's cache."""
+    return TOKENIZER.decode(engine._cache, skip_special_tokens=False)
+
+
+def test_two_hundred_turns_end_without_an_error_and_keep_the_system_message(start):
+    session, engine = start(context_length=400)
+    chat = session.chat(system=SYSTEM)
+    left = 0
+    for turn in range(200):
+        question = ("hello", "again")[turn % 2]
+        assert "".join(chat.send(question, GREEDY)) == ANSWERS[question]
+        text = fed(engine)
+        assert text.startswith(f"<|im_start|>system\n{SYSTEM}<|im_end|>")
+        assert text.count("<|im_start|>user\n") == text.count("<|im_start|>assistant\n")
+        assert text.rsplit("<|im_start|>user\n", 1)[1].startswith(question)
+        assert len(engine._cache) <= 400
+        left += session.stats.dropped_exchanges
+    assert 150 < left < 200
+
+
+def test_only_some_turns_compute_the_rest_of_the_chat_again(start):
+    session, _ = start(context_length=400)
+    chat = session.chat()
+    again = 0
+    for _ in range(100):
+        "".join(chat.send("hello", GREEDY))
+        if session.stats.dropped_exchanges:
+            again += 1
+            assert session.stats.prompt_tokens <= 200, "half of the context at the most"
+        else:
+            assert session.stats.prompt_tokens <= 2 * len(encode("<|im_start|>user\nhello")) + 40
+    assert 5 < again < 40
+
+
+def test_a_question_that_fits_alone_takes_the_place_of_all_others(start):
+    session, engine = start(context_length=200)
+    chat = session.chat(system=SYSTEM)
+    for _ in range(3):
+        "".join(chat.send("hello", GREEDY))
+    long = "w" * 130
+    "".join(chat.send(long, GREEDY))
+    assert SYSTEM in fed(engine)
+    assert long in fed(engine)
+    assert "hello" not in fed(engine)
+
+
+def test_a_question_that_fits_nowhere_is_refused_and_forgets_nothing(start):
+    session, engine = start(context_length=200)
+    chat = session.chat()
+    "".join(chat.send("hello", GREEDY))
+    with pytest.raises(PromptTooLongError):
+        "".join(chat.send("w" * 400, GREEDY))
+    "".join(chat.send("again", GREEDY))
+    assert session.stats.dropped_exchanges == 0
+    assert "hello" in fed(engine)
+
+
+def test_room_for_the_answer_counts(start):
+    session, _ = start(context_length=400)
+    used = []
+    for limit in (1, 100):
+        chat = session.chat()
+        options = GenerationOptions(temperature=0.0, max_tokens=limit)
+        turns = 0
+        while True:
+            "".join(chat.send("hello", options))
+            if session.stats.dropped_exchanges:
+                break
+            turns += 1
+        used.append(turns)
+    assert used[0] > used[1]
+
+
+@given(
+    st.lists(st.integers(1, 300), min_size=1, max_size=20).map(lambda s: sorted(s, reverse=True)),
+    st.integers(16, 600),
+    st.integers(0, 100),
+)
+def test_as_few_leave_as_bring_the_chat_to_half(sizes: list[int], context: int, room: int) -> None:
+    leaving = how_many_leave(sizes, context=context, room=room)
+    assert 0 <= leaving < len(sizes)
+    if sizes[0] + room <= context:
+        assert leaving == 0
+    elif leaving < len(sizes) - 1:
+        assert sizes[leaving] <= context // 2
+    if leaving:
+        assert sizes[leaving - 1] > context // 2

@@ -43,7 +43,7 @@ internal class AnswerRun(
         var logits: FloatArray? = null
         while (cache.size < prompt.size) {
             if (stopping()) return null
-            val end = minOf(cache.size + settings.maxChunk, prompt.size)
+            val end = minOf(cache.size + cache.room(settings.maxChunk), prompt.size)
             logits = cache.append(prompt.copyOfRange(cache.size, end))
             listener.onPrefill(end, prompt.size)
         }

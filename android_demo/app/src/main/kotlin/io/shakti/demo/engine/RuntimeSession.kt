@@ -15,7 +15,11 @@ internal class RuntimeSession(
 ) : LlmSession {
     private val manifest = bundle.manifest
     private val prompts = PromptBuilder(manifest, tokenizer)
-    private val cache = KvCache(program, manifest.program.contextLength)
+    private val cache = KvCache(
+        program,
+        manifest.program.contextLength,
+        manifest.program.window?.let { RingCache(it, manifest.program.maxChunk) },
+    )
     private val settings = AnswerSettings(
         manifest.program.maxChunk,
         manifest.tokenizer.eosIds.toSet(),

@@ -1,0 +1,168 @@
+"""A sliding window beside full attention: speed by depth, a long stream, and what it costs.
+
+    python benchmarks/attention_depth.py --full BUNDLE --window BUNDLE --text TEXT --out depth.json
+        [--depths 0,1024,2048,3584] [--stream 20000]
+
+Both bundles are of SmolLM2-135M in the same format. Measured, alternating, in one process each:
+
+- decode tokens/s at each depth (the cache filled up to there), as a ratio to depth 0; llama.cpp's
+  Q4_0 of the same model at the same depths beside it (built by the script, peers/llama_cpp.py);
+- a stream of `--stream` tokens through the window: perplexity behind the first 5,000 against a
+  sliding re-computation (windows of the same length with half of it as stride, each from an empty
+  cache, by the full program), time per decoded token early and late, and memory.
+
+Five minutes for SmolLM2 on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: see peers/running.py
+
+import psutil
+import torch
+from peers import llama_cpp, running, subjects
+from torch.nn import functional as F
+
+from sdk_builder.log import Steps
+from sdk_builder.runtime.session import Session
+
+MODEL = "smollm2-135m-instruct"
+DECODED, ROUNDS, SKIPPED = 64, 7, 5000
+
+
+def fill(session: Session, depth: int) -> None:
+    """Positions 0 to depth - 1, whatever their ids."""
+    chunk = session.engine.max_chunk
+    for start in range(0, depth, chunk):
+        size = min(chunk, depth - start)
+        session.engine.forward([(7 * (start + i)) % 250 + 3 for i in range(size)], start)
+
+
+def decode_tokens_per_s(session: Session, depth: int) -> float:
+    """Speed of decoding DECODED tokens behind `depth` positions."""
+    started = time.perf_counter()
+    for position in range(depth, depth + DECODED):
+        session.engine.forward([7], position)
+    return DECODED / (time.perf_counter() - started)
+
+
+def by_depth(session: Session, depths: Sequence[int]) -> dict[int, list[float]]:
+    """Speeds at each depth, ROUNDS each, depths in turn."""
+    found: dict[int, list[float]] = {depth: [] for depth in depths}
+    for _ in range(ROUNDS):
+        for depth in depths:
+            fill(session, depth)
+            found[depth].append(decode_tokens_per_s(session, depth))
+    return found
+
+
+def llama_by_depth(depths: Sequence[int], steps: Steps) -> dict[int, list[float]]:
+    """llama-bench's decode of the same model's Q4_0 behind as many tokens, f16 cache."""
+    peer = llama_cpp.set_up(steps)
+    model = subjects.subject(MODEL, MODEL).gguf(peer, "Q4_0", base="f32")
+
+    def speed(depth: int) -> float:
+        rows = running.llama_bench(peer, model, prompts=(), decoded=DECODED, threads=2, depth=depth)
+        return running.llama_speeds(rows)["decode"]
+
+    return {depth: [speed(depth) for _ in range(ROUNDS)] for depth in depths}
+
+
+def losses(session: Session, ids: Sequence[int], start: int) -> torch.Tensor:
+    """Negative log-likelihood of each of `ids` but the first, nats, from position `start`."""
+    logits = session.score(ids, start=start)
+    return F.cross_entropy(logits[:-1], torch.tensor(ids[1:]), reduction="none")
+
+
+def stream_losses(session: Session, ids: Sequence[int]) -> torch.Tensor:
+    """The same over one long text, in pieces that overlap by one token's logits."""
+    chunk = session.engine.max_chunk
+    parts, last = [], None
+    for start in range(0, len(ids), chunk):
+        logits = session.score(ids[start : start + chunk], start=start)
+        if last is not None:
+            logits = torch.cat([last[None], logits])
+        last = logits[-1]
+        targets = torch.tensor(ids[start + (start == 0) : start + chunk])
+        parts.append(F.cross_entropy(logits[: len(targets)], targets, reduction="none"))
+    return torch.cat(parts)
+
+
+def recomputed_losses(session: Session, ids: Sequence[int], window: int) -> torch.Tensor:
+    """Each token behind at least half a window of others, from an empty cache."""
+    stride, parts = window // 2, []
+    for start in range(0, len(ids) - 1, stride):
+        begin = max(0, start + stride - window)
+        found = losses(session, ids[begin : begin + window], 0)
+        parts.append(found[start - begin : start - begin + stride])
+    return torch.cat(parts)
+
+
+def long_stream(window: Session, full: Session, text: str, count: int) -> dict[str, object]:
+    """Perplexity, and decode time early and late."""
+    ids = window.encode(text)[:count]
+    look = window.manifest.program.window
+    assert look is not None
+    before = psutil.Process().memory_info().rss
+    streamed, again = stream_losses(window, ids), recomputed_losses(full, ids, look)
+    times, memory = [], []
+    for position, one in enumerate(ids):
+        started = time.perf_counter()
+        window.engine.forward([one], position)
+        times.append((time.perf_counter() - started) * 1000)
+        if position % 1000 == 999:
+            memory.append(psutil.Process().memory_info().rss)
+    early, late = statistics.median(times[2000:3000]), statistics.median(times[-1000:])
+    perplexity = {
+        "window": float(streamed[SKIPPED:].mean().exp()),
+        "recomputed": float(again[SKIPPED : len(streamed)].mean().exp()),
+    }
+    return {
+        "tokens": len(ids),
+        "perplexity": perplexity,
+        "perplexity_ratio": perplexity["window"] / perplexity["recomputed"],
+        "decode_ms_2000_to_3000": early,
+        "decode_ms_last_1000": late,
+        "late_over_early": late / early,
+        "memory_growth_mib": (memory[-1] - memory[1]) / 2**20,
+        "memory_before_mib": before / 2**20,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--full", type=Path, required=True)
+    parser.add_argument("--window", type=Path, required=True)
+    parser.add_argument("--text", type=Path, required=True, help="a UTF-8 text")
+    parser.add_argument("--depths", default="0,1024,2048,3584")
+    parser.add_argument("--stream", type=int, default=20_000)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    depths, steps = [int(one) for one in options.depths.split(",")], Steps()
+    found: dict[str, object] = {}
+    with Session(options.full, threads=2) as full, Session(options.window, threads=2) as window:
+        with steps.step("Decoding at each depth"):
+            speeds = {"full": by_depth(full, depths), "window": by_depth(window, depths)}
+        with steps.step("A long stream"):
+            text = options.text.read_text(encoding="utf-8")
+            found["stream"] = long_stream(window, full, text, options.stream)
+    with steps.step("llama-bench at each depth"):
+        speeds["llama.cpp Q4_0"] = llama_by_depth(depths, steps)
+    found["decode_tokens_per_s"] = {
+        name: {depth: statistics.median(values) for depth, values in one.items()}
+        for name, one in speeds.items()
+    }
+    options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""A sliding window in the program: where each token's key goes, and who looks at it.
+
+All of it is computed at each call from the position of its first token, on kernels of the Android
+runtime. A cache of positions, written like the KV caches, says what each slot holds; one small
+delegate makes the mask of it, which all layers share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from executorch.backends.xnnpack.serialization import xnnpack_graph_schema as schema
+from executorch.exir.scalar_type import ScalarType
+
+from sdk_builder.attention import RingCache
+from sdk_builder.lowering.constants import Constant, ConstantStore
+from sdk_builder.lowering.delegate import DelegateBuilder, Value, float_filter
+from sdk_builder.lowering.embedding import ConstantTable
+from sdk_builder.lowering.plan import PlanBuilder
+from sdk_builder.lowering.weights import to_bytes
+
+_FLOAT, _LONG, _BOOL = ScalarType.FLOAT, ScalarType.LONG, ScalarType.BOOL
+# Positions are kept minus this, so that a slot never written (zero) looks like a far future.
+_FUTURE = float(1 << 23)
+_HIDDEN = -1e9  # what a mask adds to a score that must not count
+_ALWAYS = 1e9  # beyond any position: sinks never get too old
+
+
+@dataclass(frozen=True)
+class RingConstants:
+    """always ``[1, slots]``, hidden ``[1, 1]``: see `mask_delegate`; exchange ``[hd, hd]`` swaps a
+    head's halves."""
+
+    cache: RingCache
+    always: Constant
+    hidden: Constant
+    exchange: Constant
+
+    @property
+    def entries(self) -> tuple[Constant, ...]:
+        """What the program reads outside of delegates."""
+        return (self.always, self.hidden)
+
+
+def ring_constants(cache: RingCache, head_dim: int, store: ConstantStore) -> RingConstants:
+    """Store what `RingConstants` names."""
+    always = torch.zeros(1, cache.slots)
+    always[:, : cache.pattern.sinks] = _ALWAYS
+    exchange = torch.eye(head_dim).roll(head_dim // 2, dims=1)
+    return RingConstants(
+        cache,
+        always=store.add(to_bytes(always), "constants"),
+        hidden=store.add(to_bytes(torch.tensor([[_HIDDEN]])), "constants"),
+        exchange=store.add(to_bytes(exchange), "constants"),
+    )
+
+
+def mask_delegate(cache: RingCache, chunk: int) -> bytes:
+    """The mask ``[S, slots]`` as a serialized delegate: 0 where a token looks, else very negative.
+
+    Inputs: positions held ``[1, slots]``, those of the tokens ``[S, 1]``, the oldest that each
+    looks at ``[S, 1]`` (all less `_FUTURE`), then `always` and `hidden`.
+    """
+    builder = DelegateBuilder(5, 1)
+    held = builder.input((1, cache.slots))
+    tokens, oldest = builder.input((chunk, 1)), builder.input((chunk, 1))
+    always, hidden = builder.input((1, cache.slots)), builder.input((1, 1))
+    mask = builder.output((chunk, cache.slots))
+
+    def ahead(a: Value, b: Value) -> Value:
+        """1 where a > b, which are whole numbers, else 0."""
+        return builder.clamp(builder.binary(schema.XNNSubtract, a, b), 0.0, 1.0)
+
+    future = ahead(held, tokens)
+    past = ahead(oldest, builder.binary(schema.XNNAdd, held, always))
+    unseen = builder.binary(schema.XNNAdd, future, past)
+    builder.binary(schema.XNNMultiply, unseen, hidden, mask)
+    return builder.finish()
+
+
+def rotate_sinks(
+    builder: DelegateBuilder, exchange: Constant, sinks: Value, cos: Value, sin: Value, into: Value
+) -> None:
+    """Inside a layer's delegate: sinks ``[1,n,KV,hd]`` rotated on by cos and sin ``[1,1,1,hd]``.
+
+    The tables are as `trace.DecoderGraph` describes them.
+    """
+    size = sinks.shape[-1]
+    crossed = builder.fully_connected(sinks, float_filter(exchange, (size, size)))
+    first = builder.binary(schema.XNNMultiply, sinks, cos)
+    second = builder.binary(schema.XNNMultiply, crossed, sin)
+    builder.binary(schema.XNNAdd, first, second, into)
+
+
+@dataclass(frozen=True)
+class RingCall:
+    """What a call's layers share: slots ``[1,S]`` and sink slots ``[1,S]`` of its tokens (int64),
+    the mask ``[S, slots]``, and the tables ``[1,1,1,hd]`` that move the sinks."""
+
+    slots: int
+    sink_slots: int
+    mask: int
+    cos: int
+    sin: int
+
+
+def prepare_call(
+    plan: PlanBuilder,
+    constants: RingConstants,
+    table: ConstantTable,
+    *,
+    chunk: int,
+    bounds: tuple[int, int],
+    start: int,
+    frequencies: int,
+    mask_segment: int,
+) -> RingCall:
+    """Instructions for `RingCall`. bounds: symbols of the first position and one past the last;
+    start: the first as a tensor ``[1]`` int64; frequencies: signed, ``[1,1,1,hd]``."""
+    cache, pattern = constants.cache, constants.cache.pattern
+    positions = plan.temporary(_LONG, (chunk,), dynamic=True)
+    plan.kernel("aten::arange", "start_out", [*bounds, plan.scalar(1), positions, positions])
+    row = plan.view(positions, (1, -1))
+    slots = _slots(plan, cache, row)
+    sink_slots = _like(plan, row, _LONG)
+    most = plan.scalar(pattern.sinks)
+    plan.kernel("aten::clamp", "out", [row, plan.scalar(None), most, sink_slots, sink_slots])
+    mask = _mask(plan, constants, table, row, slots, mask_segment)
+    cos, sin = _sink_tables(plan, cache, start, frequencies)
+    return RingCall(slots, sink_slots, mask, cos, sin)
+
+
+def _slots(plan: PlanBuilder, cache: RingCache, row: int) -> int:
+    """`RingCache.slot` of each position."""
+    sinks = plan.scalar(cache.pattern.sinks)
+    value = row
+    for name, other in (("sub", sinks), ("remainder", plan.scalar(cache.ring))):
+        value = _scalar(plan, name, value, other)
+    value = _scalar(plan, "add", value, plan.scalar(cache.first))
+    is_sink = _like(plan, row, _BOOL)
+    plan.kernel("aten::lt", "Scalar_out", [row, sinks, is_sink, is_sink])
+    slots = _like(plan, row, _LONG)
+    plan.kernel("aten::where", "self_out", [is_sink, row, value, slots, slots])
+    return slots
+
+
+def _scalar(plan: PlanBuilder, name: str, value: int, other: int) -> int:
+    """`value` add, sub or remainder `other`, as a tensor of the same kind."""
+    out = _like(plan, value, plan.dtype(value))
+    factor = [] if name == "remainder" else [plan.scalar(1)]
+    plan.kernel(f"aten::{name}", "Scalar_out", [value, other, *factor, out, out])
+    return out
+
+
+def _like(plan: PlanBuilder, value: int, dtype: ScalarType) -> int:
+    return plan.temporary(dtype, plan.sizes(value), dynamic=plan.is_dynamic(value))
+
+
+def _to_float(plan: PlanBuilder, value: int) -> int:
+    out = _like(plan, value, _FLOAT)
+    no = [plan.scalar(False), plan.scalar(None)]
+    plan.kernel("aten::_to_copy", "out", [value, *no, out, out])
+    return out
+
+
+def _mask(
+    plan: PlanBuilder,
+    constants: RingConstants,
+    table: ConstantTable,
+    row: int,
+    slots: int,
+    segment: int,
+) -> int:
+    cache, chunk = constants.cache, plan.sizes(row)[1]
+    tokens = _scalar(plan, "sub", _to_float(plan, row), plan.scalar(_FUTURE))
+    held = plan.state(_FLOAT, (1, cache.slots, 1, 1))
+    ignored = plan.temporary(_FLOAT, (1,), dynamic=False)
+    value = plan.view(tokens, (1, -1, 1, 1))
+    written = [value, held, plan.scalar(0), slots, ignored, ignored]
+    plan.kernel("llama::update_cache_with_indices", "out", written)
+    column = plan.view(tokens, (-1, 1))
+    oldest = _scalar(plan, "sub", column, plan.scalar(cache.pattern.window - 1))
+    mask = plan.temporary(_FLOAT, (chunk, cache.slots), dynamic=True)
+    always = plan.constant(_FLOAT, (1, cache.slots), table.index(constants.always))
+    hidden = plan.constant(_FLOAT, (1, 1), table.index(constants.hidden))
+    flat = plan.view(held, (1, cache.slots))
+    plan.delegate(segment, [flat, column, oldest, always, hidden, mask])
+    return mask
+
+
+def _sink_tables(
+    plan: PlanBuilder, cache: RingCache, start: int, frequencies: int
+) -> tuple[int, int]:
+    """cos and sin of `RingCache.shift` of the call's block."""
+    rest = _scalar(plan, "remainder", start, plan.scalar(cache.block))
+    border = _like(plan, start, _LONG)
+    plan.kernel("aten::sub", "out", [start, rest, plan.scalar(1), border, border])
+    reach = cache.pattern.window + cache.pattern.sinks - 1
+    behind = _scalar(plan, "sub", _to_float(plan, border), plan.scalar(reach))
+    shift = _like(plan, behind, _FLOAT)
+    plan.kernel("aten::clamp", "out", [behind, plan.scalar(0), plan.scalar(None), shift, shift])
+    angles = plan.temporary(_FLOAT, plan.sizes(frequencies), dynamic=False)
+    spread = plan.view(shift, (1, 1, 1, 1))
+    plan.kernel("aten::mul", "out", [spread, frequencies, angles, angles])
+    tables = []
+    for name in ("cos", "sin"):
+        out = _like(plan, angles, _FLOAT)
+        plan.kernel(f"aten::{name}", "out", [angles, out, out])
+        tables.append(out)
+    return tables[0], tables[1]

@@ -1,0 +1,116 @@
+"""Sliding windows: what is seen, and that a ring of slots still holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdk_builder.attention import LAST_POSITION, RingCache, SlidingWindow, parse_attention
+from sdk_builder.errors import UsageError
+
+WINDOWS = st.builds(SlidingWindow, st.integers(1, 30), st.integers(0, 5))
+RINGS = st.builds(RingCache, WINDOWS, st.integers(1, 12))
+SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=6)
+
+
+def calls(ring: RingCache, start: int, stop: int, sizes: list[int]) -> Iterator[range]:
+    """Calls from `start` to `stop`, of these sizes in turn where no border is in the way."""
+    turn = 0
+    while start < stop:
+        border = (start // ring.block + 1) * ring.block
+        end = min(stop, border, start + sizes[turn % len(sizes)])
+        yield range(start, end)
+        start, turn = end, turn + 1
+
+
+class Slots:
+    """What a cache holds, call by call."""
+
+    def __init__(self, ring: RingCache) -> None:
+        self.ring = ring
+        self.held: dict[int, int] = {}
+
+    def call(self, positions: range) -> None:
+        """Write, then check that every token finds just what it looks at."""
+        for position in positions:
+            self.held[self.ring.slot(position)] = position
+        for query in positions:
+            found = {one for one in self.held.values() if self.ring.pattern.visible(query, one)}
+            wanted = {one for one in range(query + 1) if self.ring.pattern.visible(query, one)}
+            assert found == wanted
+
+
+def test_full_attention_is_no_window_and_a_window_has_four_sinks() -> None:
+    assert parse_attention("full") is None
+    assert parse_attention("window:1020") == SlidingWindow(1020, sinks=4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "windows:3",
+        "window:",
+        "window:0",
+        "window:-1",
+        "window:5,sinks=4",
+        "window:9e9",
+        "window:٣",
+    ],
+)
+def test_other_texts_are_refused_in_one_line(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_attention(text)
+    assert "\n" not in caught.value.message
+
+
+def test_a_window_larger_than_any_text_is_refused() -> None:
+    with pytest.raises(UsageError, match="makes no sense"):
+        parse_attention(f"window:{LAST_POSITION}")
+
+
+@given(WINDOWS, st.integers(0, 200))
+def test_a_token_looks_at_its_window_and_the_sinks(window: SlidingWindow, query: int) -> None:
+    seen = [key for key in range(300) if window.visible(query, key)]
+    recent = set(range(max(0, query - window.window + 1), query + 1))
+    assert set(seen) == recent | set(range(min(window.sinks, query + 1)))
+
+
+@given(RINGS, SIZES)
+def test_every_token_finds_its_keys_however_the_text_is_split(
+    ring: RingCache, sizes: list[int]
+) -> None:
+    slots = Slots(ring)
+    for positions in calls(ring, 0, 3 * ring.slots + 20, sizes):
+        slots.call(positions)
+    assert max(slots.held) < ring.slots
+    assert ring.pattern.sinks not in slots.held, "the spare slot is written by nobody"
+
+
+@given(RINGS, SIZES, st.data())
+def test_what_is_reusable_is_still_there(
+    ring: RingCache, sizes: list[int], data: st.DataObject
+) -> None:
+    written = data.draw(st.integers(1, 2 * ring.slots))
+    slots = Slots(ring)
+    for positions in calls(ring, 0, written, sizes):
+        slots.call(positions)
+    prefix = data.draw(st.integers(0, written))
+    start = ring.reusable(prefix, written)
+    assert start in (0, prefix)
+    for positions in calls(ring, start, start + ring.block, sizes):
+        slots.call(positions)
+
+
+@given(RINGS, st.integers(0, 500))
+def test_sinks_stay_about_a_window_away(ring: RingCache, query: int) -> None:
+    if ring.pattern.sinks == 0:
+        return
+    last = ring.pattern.sinks - 1
+    distance = query - (last + ring.shift(query))
+    assert distance <= max(ring.pattern.window - 1, 0) + ring.block
+    assert ring.shift(query) == ring.shift(query // ring.block * ring.block)
+    assert ring.shift(query) == 0 or distance >= ring.pattern.window
