@@ -87,7 +87,7 @@ def speed(job: Job) -> Iterable[Comparison]:
     told = {
         "KV cache": f"ours {job.manifest.quantization.kv_cache}, llama.cpp f16",
         "depth": f"from an empty cache, {DECODED} tokens decoded",
-        "processes": "ours stay, llama-bench is started for each round (-r 1, with its warm-up)",
+        "processes": "ours stay, llama-bench is started for each round (-r 1); both warm up",
     }
     for name, pairs in found.items():
         kind, number, *unit = name.split("_")

@@ -94,9 +94,10 @@ def of_llama(job: Job, model: Path, label: str) -> WindowLoss:
 
 
 def require_same_tokens(job: Job, model: Path, ids: Sequence[int]) -> None:
-    """Raise VerificationError unless llama.cpp cuts the text into `ids`."""
-    found = llama_perplexity.tokens(job.peer, model, job.text)
-    if found != list(ids):
+    """Raise VerificationError unless llama.cpp cuts what is measured into the same `ids`."""
+    used = sum(map(len, job.windows))
+    ids, found = list(ids)[:used], llama_perplexity.tokens(job.peer, model, job.text)[:used]
+    if found != ids:
         pairs = enumerate(zip(ids, found, strict=False))
         at = next((index for index, (ours, theirs) in pairs if ours != theirs), len(found))
         raise VerificationError(

@@ -48,11 +48,13 @@ class Worker:
             self._engine.forward([(7 * (start + i)) % 250 + 3 for i in range(size)], start)
 
     def prefill(self, tokens: int) -> dict[str, Any]:
+        self._feed(tokens)  # llama-bench warms up by the same prompt, too
         started = time.perf_counter()
         self._feed(tokens)
         return {"tokens_per_s": tokens / (time.perf_counter() - started)}
 
     def decode(self, tokens: int) -> dict[str, Any]:
+        self._engine.forward([7], 0)  # as llama-bench does
         started = time.perf_counter()
         for position in range(tokens):
             self._engine.forward([7], position)

@@ -52,9 +52,11 @@ def streamed_logits(source: Parameters, sequences: Sequence[Sequence[int]]) -> l
 
 def embed(table: Tensor, ids: Tensor) -> Tensor:
     """Rows ``[..., D]`` of an embedding ``[V, D]`` that may be quantized; ids ``[...]``."""
-    if isinstance(table, IntxUnpackedToInt8Tensor):
-        table = table.dequantize()
-    return table[ids]
+    if not isinstance(table, IntxUnpackedToInt8Tensor):
+        return table[ids]
+    scale, zero_point = (one[ids][..., None] for one in (table.scale, table.zero_point))
+    levels = table.qdata[ids].view(*scale.shape[:-1], -1)
+    return ((levels - zero_point) * scale).flatten(-2)
 
 
 def layer_module(
