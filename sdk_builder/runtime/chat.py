@@ -1,4 +1,4 @@
-"""A chat of many turns, which outlives its context: the oldest exchanges leave, the rest goes on."""
+"""A chat of many turns, which outlives its context: the oldest exchanges leave."""
 
 from __future__ import annotations
 
