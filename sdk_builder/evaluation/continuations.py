@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sdk_builder.attention import RingCache
 from sdk_builder.errors import InputError
 from sdk_builder.evaluation.references import Scores
 from sdk_builder.evaluation.token_scores import are_best, losses
@@ -97,10 +98,12 @@ class ContinuationScorer:
     """Scores continuations on a program, whose score cache no one else may use meanwhile.
 
     computed_tokens: what the program was run on, over all calls; asked_tokens: what it would have
-    been without reuse.
+    been without reuse. ring: of a program with a sliding window, which forgets.
     """
 
-    def __init__(self, engine: Scores) -> None:
+    def __init__(self, engine: Scores, ring: RingCache | None = None) -> None:
+        self._ring = ring
+        self._written = 0  # positions that the cache has held since it was empty
         self.computed_tokens = 0
         self.asked_tokens = 0
         self._engine = engine
@@ -150,6 +153,9 @@ class ContinuationScorer:
         """(position, logits ``[n, V]`` from there on) of positions `first` to the last."""
         chunk = self._engine.max_chunk
         start = run.start_after(self._held, chunk)
+        if self._ring is not None:
+            start = self._ring.reusable(start, self._written)
+        self._written = max(len(run.inputs), self._written if start else 0)
         self._held = _Run()  # in case that a call fails
         for at, piece in run.pieces(start, chunk):
             logits = self._engine.score(piece, at)

@@ -74,7 +74,7 @@ class BundleLM(TemplateLM):
             )
         self.max_length = max_length or context
         self.truncated = 0
-        self.scorer = ContinuationScorer(self.session.engine)
+        self.scorer = ContinuationScorer(self.session.engine, self.session.manifest.program.ring)
         self._completer = Completer(self.session)
         self._info = self.session.manifest.tokenizer
         self._prefix = prefix_token_id

@@ -13,21 +13,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchao.quantization import IntxUnpackedToInt8Tensor
 
+from sdk_builder.attention import RingCache
 from sdk_builder.models import layout
 from sdk_builder.models.config import ShaktiConfig
-from sdk_builder.models.decoder import DecoderLayer
-from sdk_builder.models.rope import rope_tables
+from sdk_builder.models.decoder import Attend, DecoderLayer, rotate
+from sdk_builder.models.rope import inverse_frequencies, rope_tables, rotary_angles
 
 if TYPE_CHECKING:
     from sdk_builder.models.checkpoint import Parameters
 
 
-def streamed_logits(source: Parameters, sequences: Sequence[Sequence[int]]) -> list[Tensor]:
+def streamed_logits(
+    source: Parameters, sequences: Sequence[Sequence[int]], ring: RingCache | None = None
+) -> list[Tensor]:
     """Logits of every position of each sequence of ids, ``[len, V]`` float32.
 
-    Weights of `source` may be torchao's tensors. Raises CheckpointError.
+    Weights of `source` may be torchao's tensors. ring: of a sliding window, None for full
+    attention. Raises CheckpointError.
     """
     config = source.config
+    attend = attend_causally if ring is None else attend_in_window(config, ring)
     longest = max(map(len, sequences))
     # Padding comes behind the tokens, where causal attention does not look.
     padded = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in sequences])
@@ -41,7 +46,7 @@ def streamed_logits(source: Parameters, sequences: Sequence[Sequence[int]]) -> l
             prefix = layout.layer_prefix(index)
             names = layout.layer_shapes(config, index)
             layer = layer_module(config, index, {one: source.tensor(prefix + one) for one in names})
-            hidden = layer(hidden, cos, sin, attend_causally)
+            hidden = layer(hidden, cos, sin, attend)
         norm = source.tensor(layout.FINAL_NORM)
         hidden = F.rms_norm(hidden, norm.shape, norm, config.rms_norm_eps)
         head = table if config.tie_word_embeddings else source.tensor(layout.HEAD)
@@ -83,3 +88,30 @@ def attend_causally(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1]
     )
     return mixed.transpose(1, 2)
+
+
+def attend_in_window(config: ShaktiConfig, ring: RingCache) -> Attend:
+    """A sliding window over all keys, block by block: each with its mask, and its sinks moved."""
+    frequencies = inverse_frequencies(config)
+    window, sinks = ring.pattern.window, ring.pattern.sinks
+
+    def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        parts = []
+        for start in range(0, q.shape[1], ring.block):
+            stop = min(q.shape[1], start + ring.block)
+            cos, sin = rotary_angles(frequencies, torch.tensor([ring.shift(start)]))
+            moved = rotate(k[:, :sinks], cos[None, :, None], sin[None, :, None])
+            keys = torch.cat((moved, k[:, sinks:]), dim=1)[:, :stop]
+            query, key = torch.arange(start, stop)[:, None], torch.arange(stop)[None]
+            mask = (key <= query) & ((query - key < window) | (key < sinks))
+            mixed = F.scaled_dot_product_attention(
+                q[:, start:stop].transpose(1, 2),
+                keys.transpose(1, 2),
+                v[:, :stop].transpose(1, 2),
+                attn_mask=mask,
+                enable_gqa=q.shape[2] != k.shape[2],
+            )
+            parts.append(mixed.transpose(1, 2))
+        return torch.cat(parts, dim=1)
+
+    return attend

@@ -199,7 +199,7 @@ def compare_with_model(
         engine.close()  # its packed weights and caches make room for the model's
         stored = StoredProgram(program, checkpoint.config)
         require_packed(stored, weights.source)
-        lowering, quality = compare_both(found, golden, checkpoint, stored)
+        lowering, quality = compare_both(found, golden, checkpoint, stored, request.ring)
         result = check_lowering(lowering, exact=request.quant == "none" and request.kv == "fp32")
         if result.status == "fail":
             raise VerificationError(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torchao.quantization import IntxUnpackedToInt8Tensor
 
+from sdk_builder.attention import RingCache
 from sdk_builder.bundle.checks import CheckResult
 from sdk_builder.bundle.manifest import GoldenPrompt
 from sdk_builder.runtime.engine import Engine
@@ -114,15 +115,16 @@ def compare_both(
     golden: Sequence[GoldenPrompt],
     checkpoint: Parameters,
     stored: Parameters,
+    ring: RingCache | None = None,
 ) -> tuple[Agreement, Agreement]:
     """The program against its stored weights, and against the float model.
 
-    found: what `collect` got from the program.
+    found: what `collect` got from the program; ring: of a sliding window.
     """
     from sdk_builder.models.streamed import streamed_logits
 
     lowering, quality = (
-        compare(torch.cat(streamed_logits(source, _fed(golden))), found)
+        compare(torch.cat(streamed_logits(source, _fed(golden), ring)), found)
         for source in (stored, checkpoint)
     )
     return lowering, quality

@@ -90,7 +90,9 @@ def _check_against(bundle: Bundle, engine: Engine, against: str, steps: Steps) -
     with steps.step("Comparing with the model"):
         stored = _stored_weights(bundle, checkpoint)
         found = collect(manifest.golden, partial(program_logits, engine))
-        lowering, quality = compare_both(found, manifest.golden, checkpoint, stored)
+        lowering, quality = compare_both(
+            found, manifest.golden, checkpoint, stored, manifest.program.ring
+        )
     exact = manifest.quantization.exact
     return [check_lowering(lowering, exact=exact), check_origin(quality)]
 

@@ -17,6 +17,7 @@ from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.decoder import Decoder, rotate
 from sdk_builder.models.layout import parameter_shapes
 from sdk_builder.models.rope import inverse_frequencies, rotary_angles
+from sdk_builder.models.streamed import streamed_logits
 from sdk_builder.runtime.engine import ExecutorchEngine
 
 VOCAB, CHUNK, CONTEXT = 64, 8, 4096
@@ -139,6 +140,18 @@ def test_long_past_the_window_the_program_is_the_reference(engine: Program, size
 @given(sizes=st.lists(st.integers(1, CHUNK), min_size=1, max_size=9))
 def test_a_prompt_may_be_split_anywhere(engine: Program, sizes: list[int]) -> None:
     require_close(engine, scored(engine, sizes), EXPECTED)
+
+
+def test_exports_compare_their_program_with_the_same_attention() -> None:
+    class Source(Weights):
+        tensor = Weights.parameter
+
+        def names(self) -> list[str]:
+            return list(parameter_shapes(self.config))
+
+    found = streamed_logits(Source(), [IDS, IDS[:30]], RING)
+    assert torch.allclose(found[0], EXPECTED, atol=1e-3)
+    assert torch.allclose(found[1], EXPECTED[:30], atol=1e-3)
 
 
 def test_prefill_and_decode_give_the_last_position_of_score(engine: Program) -> None:

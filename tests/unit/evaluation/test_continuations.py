@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
+from sdk_builder.attention import RingCache, SlidingWindow
 from sdk_builder.errors import InputError
 from sdk_builder.evaluation.continuations import Continuation, ContinuationScorer, continuation
 from tests.unit.evaluation.engines import ChunkedEngine
@@ -46,6 +50,28 @@ request_lists = st.lists(
     min_size=1,
     max_size=8,
 )
+
+
+class ForgettingEngine(ChunkedEngine):
+    """With a sliding window, whose ring does not hold all that was run."""
+
+    ring = RingCache(SlidingWindow(3), block=8)
+    written = 0
+
+    def score(self, ids: Sequence[int], start: int) -> Tensor:
+        assert self.ring.reusable(start, self.written) == start, "what is behind is forgotten"
+        self.written = max(start + len(ids), self.written if start else 0)
+        return super().score(ids, start)
+
+
+@settings(deadline=None)
+@given(request_lists)
+def test_what_a_sliding_window_forgot_is_run_again(requests):
+    scorer = ContinuationScorer(ForgettingEngine(cuts_matter=False), ForgettingEngine.ring)
+    for (value, greedy), request in zip(score(requests, scorer), requests, strict=True):
+        expected, expected_greedy = by_hand(request)
+        assert value == pytest.approx(expected, abs=1e-4)
+        assert greedy == expected_greedy
 
 
 @settings(deadline=None)
