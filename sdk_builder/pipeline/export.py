@@ -9,6 +9,7 @@ from sdk_builder.bundle.reader import Bundle
 from sdk_builder.bundle.writer import BundleWriter, write_zip
 from sdk_builder.log import Steps
 from sdk_builder.pipeline.describe import PROGRAM_FILE, TOKENIZER_FILE, Made, describe
+from sdk_builder.pipeline.memory import return_large_blocks
 from sdk_builder.pipeline.request import DEFAULT_CONTEXT, ExportRequest, ExportResult
 from sdk_builder.pipeline.stages import (
     check_request,
@@ -59,6 +60,7 @@ def export(
 def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResult:
     """The whole export as asked; a step line for each stage."""
     steps, started = steps or Steps.silent(), time.monotonic()
+    return_large_blocks()
     scheme = check_request(request)
     with BundleWriter(request.output, request.force) as writer:
         checkpoint = open_model(request, steps)
