@@ -60,13 +60,13 @@ def export(
 def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResult:
     """The whole export as asked; a step line for each stage."""
     steps, started = steps or Steps.silent(), time.monotonic()
-    return_large_blocks()
     scheme = check_request(request)
     with BundleWriter(request.output, request.force) as writer:
         checkpoint = open_model(request, steps)
         plan = make_plan(request, scheme, checkpoint)
         tokenizer, chat = prepare_text(checkpoint, steps)
         weights = find_weights(request, checkpoint, plan, tokenizer, steps)
+        return_large_blocks()  # not before: calibration takes a fifth longer with it
         program = lower_program(
             request, checkpoint, weights, tokenizer, writer.path(PROGRAM_FILE), steps
         )
