@@ -9,6 +9,7 @@ from sdk_builder.bundle.reader import Bundle
 from sdk_builder.bundle.writer import BundleWriter, write_zip
 from sdk_builder.log import Steps
 from sdk_builder.pipeline.describe import PROGRAM_FILE, TOKENIZER_FILE, Made, describe
+from sdk_builder.pipeline.memory import return_large_blocks
 from sdk_builder.pipeline.request import DEFAULT_CONTEXT, ExportRequest, ExportResult
 from sdk_builder.pipeline.stages import (
     check_request,
@@ -65,6 +66,7 @@ def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResu
         plan = make_plan(request, scheme, checkpoint)
         tokenizer, chat = prepare_text(checkpoint, steps)
         weights = find_weights(request, checkpoint, plan, tokenizer, steps)
+        return_large_blocks()  # not before: calibration takes a fifth longer with it
         program = lower_program(
             request, checkpoint, weights, tokenizer, writer.path(PROGRAM_FILE), steps
         )

@@ -33,7 +33,8 @@ def require_packed(stored: Stored, wanted: Wanted) -> None:
     Floats, integers and scales must be the same bits; offsets agree to float32's rounding.
     """
     for name in stored.names():
-        found, expected = stored.tensor(name), wanted.parameter(name)
+        expected = wanted.parameter(name)  # first: what it is made from needs the most memory
+        found = stored.tensor(name)
         if not _same(found, expected):
             raise VerificationError(
                 f"the program does not hold the weights of {name}",
