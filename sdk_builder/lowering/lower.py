@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from executorch.exir import schema
 
 from sdk_builder.attention import RingCache, SlidingWindow
@@ -99,7 +98,7 @@ def lower(
     with tempfile.TemporaryFile(dir=path.parent) as data:
         store = ConstantStore(data)
         packer = WeightPacker(source, store)
-        frequencies = pack_vector(_signed_frequencies(config), store, "constants")
+        frequencies = pack_vector(inverse_frequencies(config), store, "constants")
         embedding = prepare_embedding(packer.linear(EMBEDDING), store)
         vectors = {
             graph.parameters[node.name]: packer.vector(graph.parameters[node.name])
@@ -107,7 +106,7 @@ def lower(
             for node in segment.vectors
         }
         ring = options.ring
-        window = None if ring is None else ring_constants(ring, config.head_dim, store)
+        window = None if ring is None else ring_constants(ring, config, store)
         extra = () if window is None else window.entries
         table = ConstantTable(
             tuple(dict.fromkeys((frequencies, *embedding.constants, *vectors.values(), *extra)))
@@ -153,12 +152,6 @@ def lower(
         methods=tuple(plan.name for plan in plans),
         delegates=len(blobs),
     )
-
-
-def _signed_frequencies(config: ShaktiConfig) -> torch.Tensor:
-    """``[hd]``: a position times these, in sine and cosine, gives the tables of `DecoderGraph`."""
-    frequencies = inverse_frequencies(config)
-    return torch.cat((-frequencies, frequencies))
 
 
 def _delegates(

@@ -66,10 +66,9 @@ def build_method(trunk: Trunk, name: str, *, all_positions: bool) -> PlanBuilder
     start = plan.input(_LONG, (1,), dynamic=False)
     position = _position(plan, tokens, start)
     embedded = gather(plan, trunk.embedding, trunk.table, tokens, graph.max_chunk)
-    frequencies = _frequencies(plan, trunk)
-    tables = _rotary(plan, trunk, position, frequencies)
+    tables = _rotary(plan, trunk, position)
     values = dict(zip((graph.cos, graph.sin), tables, strict=True))
-    call = _ring_call(plan, trunk, position, start, frequencies)
+    call = _ring_call(plan, trunk, position, start)
     walk = _Walk(plan, trunk, values, embedded, position, call)
     for delegate, (segment, attention) in zip(trunk.delegates, graph.turns, strict=True):
         if attention is None:
@@ -146,9 +145,7 @@ class _Sinks:
     rotated: int
 
 
-def _ring_call(
-    plan: PlanBuilder, trunk: Trunk, position: _Position, start: int, frequencies: int
-) -> RingCall | None:
+def _ring_call(plan: PlanBuilder, trunk: Trunk, position: _Position, start: int) -> RingCall | None:
     if trunk.ring is None:
         return None
     return prepare_call(
@@ -158,7 +155,6 @@ def _ring_call(
         chunk=trunk.graph.max_chunk,
         bounds=(position.start, position.stop),
         start=start,
-        frequencies=frequencies,
         mask_segment=trunk.ring.mask,
     )
 
@@ -179,17 +175,10 @@ def _position(plan: PlanBuilder, tokens: int, start: int) -> _Position:
     return _Position(first, stop)
 
 
-def _frequencies(plan: PlanBuilder, trunk: Trunk) -> int:
-    """``[1,1,1,hd]``, see `lower.signed_frequencies`."""
-    size = trunk.graph.shape(trunk.graph.cos)[3]
-    return plan.constant(_FLOAT, (1, 1, 1, size), trunk.table.index(trunk.frequencies))
-
-
-def _rotary(
-    plan: PlanBuilder, trunk: Trunk, position: _Position, frequencies: int
-) -> tuple[int, int]:
-    """cos and sin ``[1,S,1,hd]``, computed at each call: cheaper than a table in the file."""
+def _rotary(plan: PlanBuilder, trunk: Trunk, position: _Position) -> tuple[int, int]:
+    """cos and sin ``[1,S,1,hd/2]``, computed at each call: cheaper than a table in the file."""
     chunk, size = trunk.graph.shape(trunk.graph.cos)[1::2]
+    frequencies = plan.constant(_FLOAT, (1, 1, 1, size), trunk.table.index(trunk.frequencies))
     shape = (1, chunk, 1, size)
     positions = plan.temporary(_FLOAT, (chunk,), dynamic=True)
     plan.kernel(

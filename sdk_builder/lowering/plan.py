@@ -142,7 +142,7 @@ class PlanBuilder:
         largest = [free if size == -1 else size for size in sizes]
         index = self._tensor(self.dtype(value), largest, dynamic=-1 in sizes)
         wanted = self.int_list([self.scalar(size) for size in sizes])
-        self._viewed[index] = value
+        self._viewed[index] = self._viewed.get(value, value)
         self.kernel("executorch_prim::et_view", "default", [value, wanted, index])
         return index
 

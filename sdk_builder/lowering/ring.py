@@ -19,6 +19,8 @@ from sdk_builder.lowering.delegate import DelegateBuilder, Value, float_filter
 from sdk_builder.lowering.embedding import ConstantTable
 from sdk_builder.lowering.plan import PlanBuilder
 from sdk_builder.lowering.weights import to_bytes
+from sdk_builder.models.config import ShaktiConfig
+from sdk_builder.models.rope import inverse_frequencies
 
 _FLOAT, _LONG, _BOOL = ScalarType.FLOAT, ScalarType.LONG, ScalarType.BOOL
 # Positions are kept minus this, so that a slot never written (zero) looks like a far future.
@@ -30,29 +32,32 @@ _ALWAYS = 1e9  # beyond any position: sinks never get too old
 @dataclass(frozen=True)
 class RingConstants:
     """always ``[1, slots]``, hidden ``[1, 1]``: see `mask_delegate`; exchange ``[hd, hd]`` swaps a
-    head's halves."""
+    head's halves; frequencies ``[hd]``: rotary ones, once negative and once positive."""
 
     cache: RingCache
     always: Constant
     hidden: Constant
     exchange: Constant
+    frequencies: Constant
 
     @property
     def entries(self) -> tuple[Constant, ...]:
         """What the program reads outside of delegates."""
-        return (self.always, self.hidden)
+        return (self.always, self.hidden, self.frequencies)
 
 
-def ring_constants(cache: RingCache, head_dim: int, store: ConstantStore) -> RingConstants:
+def ring_constants(cache: RingCache, config: ShaktiConfig, store: ConstantStore) -> RingConstants:
     """Store what `RingConstants` names."""
+    plain = inverse_frequencies(config)
     always = torch.zeros(1, cache.slots)
     always[:, : cache.pattern.sinks] = _ALWAYS
-    exchange = torch.eye(head_dim).roll(head_dim // 2, dims=1)
+    exchange = torch.eye(config.head_dim).roll(config.head_dim // 2, dims=1)
     return RingConstants(
         cache,
         always=store.add(to_bytes(always), "constants"),
         hidden=store.add(to_bytes(torch.tensor([[_HIDDEN]])), "constants"),
         exchange=store.add(to_bytes(exchange), "constants"),
+        frequencies=store.add(to_bytes(torch.cat((-plain, plain))), "constants"),
     )
 
 
@@ -84,7 +89,8 @@ def rotate_sinks(
 ) -> None:
     """Inside a layer's delegate: sinks ``[1,n,KV,hd]`` rotated on by cos and sin ``[1,1,1,hd]``.
 
-    The tables are as `trace.DecoderGraph` describes them.
+    cos holds each cosine twice, sin the negative sines and then the sines: a head of the halves
+    (a, b) becomes (a, b) cos + (b, a) sin.
     """
     size = sinks.shape[-1]
     crossed = builder.fully_connected(sinks, float_filter(exchange, (size, size)))
@@ -113,11 +119,10 @@ def prepare_call(
     chunk: int,
     bounds: tuple[int, int],
     start: int,
-    frequencies: int,
     mask_segment: int,
 ) -> RingCall:
     """Instructions for `RingCall`. bounds: symbols of the first position and one past the last;
-    start: the first as a tensor ``[1]`` int64; frequencies: signed, ``[1,1,1,hd]``."""
+    start: the first as a tensor ``[1]`` int64."""
     cache, pattern = constants.cache, constants.cache.pattern
     positions = plan.temporary(_LONG, (chunk,), dynamic=True)
     plan.kernel("aten::arange", "start_out", [*bounds, plan.scalar(1), positions, positions])
@@ -127,6 +132,8 @@ def prepare_call(
     most = plan.scalar(pattern.sinks)
     plan.kernel("aten::clamp", "out", [row, plan.scalar(None), most, sink_slots, sink_slots])
     mask = _mask(plan, constants, table, row, slots, mask_segment)
+    size = constants.frequencies.size_bytes // 4
+    frequencies = plan.constant(_FLOAT, (1, 1, 1, size), table.index(constants.frequencies))
     cos, sin = _sink_tables(plan, cache, start, frequencies)
     return RingCall(slots, sink_slots, mask, cos, sin)
 

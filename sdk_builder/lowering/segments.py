@@ -316,7 +316,11 @@ def _slice(lowering: _Lowering, node: fx.Node, into: Value | None) -> LinearRows
 
 
 def _rotate(lowering: _Lowering, node: fx.Node, into: Value | None) -> Value:
-    """(a, b) cos + (b, a) sin; a and b, the heads' halves, are rows of the linear layer."""
+    """(a cos - b sin, b cos + a sin); a and b, the heads' halves, are rows of the linear layer.
+
+    The halves are joined last, into the delegate's output: XNNPACK of some Android builds gives a
+    joined tensor of its own too little memory when a call has more tokens than those before it.
+    """
     x, cos, sin = node.args
     heads = lowering.values.get(x)  # type: ignore[arg-type]
     if not isinstance(heads, LinearRows):
@@ -328,12 +332,13 @@ def _rotate(lowering: _Lowering, node: fx.Node, into: Value | None) -> Value:
         lowering.emit(replace(heads, rows=half, whole=False), None)
         for half in heads.rows.chunk(2, dim=-1)
     ]
-    builder, axis = lowering.builder, len(halves[0].shape) - 1
-    straight = builder.concatenate(halves, axis)
-    crossed = builder.concatenate(halves[::-1], axis)
-    first = builder.binary(schema.XNNMultiply, straight, lowering.value(cos))
-    second = builder.binary(schema.XNNMultiply, crossed, lowering.value(sin))
-    return builder.binary(schema.XNNAdd, first, second, into)
+    builder, tables = lowering.builder, (lowering.value(cos), lowering.value(sin))
+    (a_cos, a_sin), (b_cos, b_sin) = (
+        [builder.binary(schema.XNNMultiply, half, table) for table in tables] for half in halves
+    )
+    first = builder.binary(schema.XNNSubtract, a_cos, b_sin)
+    second = builder.binary(schema.XNNAdd, b_cos, a_sin)
+    return builder.concatenate([first, second], len(first.shape) - 1, into)
 
 
 _ATEN = torch.ops.aten

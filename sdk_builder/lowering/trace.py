@@ -75,11 +75,7 @@ class Attention:
 
 @dataclass(frozen=True)
 class DecoderGraph:
-    """hidden ``[1,S,D]``, cos and sin ``[1,S,1,hd]`` in; hidden after the final norm out.
-
-    cos holds each cosine twice, sin the negative sines and then the sines: with a head's halves
-    (a, b), the rotated head is (a, b) cos + (b, a) sin.
-    """
+    """hidden ``[1,S,D]``, cos and sin ``[1,S,1,hd/2]`` in; hidden after the final norm out."""
 
     steps: tuple[Segment | Attention, ...]
     hidden: fx.Node
@@ -173,8 +169,8 @@ def _export(config: ShaktiConfig, max_chunk: int) -> ExportedProgram:
         example = min(bound, 8)
         arguments = (
             torch.empty(1, example, config.hidden_size),
-            torch.empty(1, example, 1, config.head_dim),
-            torch.empty(1, example, 1, config.head_dim),
+            torch.empty(1, example, 1, config.head_dim // 2),
+            torch.empty(1, example, 1, config.head_dim // 2),
         )
     tokens = Dim("tokens", min=1, max=bound)
     return torch.export.export(

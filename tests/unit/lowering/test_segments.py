@@ -62,7 +62,7 @@ def test_segments_and_attentions_take_turns() -> None:
 def test_only_the_dimension_of_tokens_is_free_and_as_long_as_the_chunk(max_chunk: int) -> None:
     graph = trace(config(), max_chunk=max_chunk)
     assert graph.shape(graph.hidden) == graph.shape(graph.result) == (1, max_chunk, 32)
-    assert graph.shape(graph.cos) == (1, max_chunk, 1, 8)
+    assert graph.shape(graph.cos) == (1, max_chunk, 1, 4)
     assert graph.free_dimension(graph.hidden) == 1
     assert {graph.free_dimension(node) for one in graph.segments for node in one.nodes} == {1}
 
