@@ -99,7 +99,7 @@ DEFAULT_CONTEXT = 4096
     default="full",
     show_default=True,
     metavar="KIND",
-    help="full, or window:N: the last N positions and four sinks, for texts without end.",
+    help="full, or window:N (--device host only): the last N positions and four sinks.",
 )
 @click.option("--zip", "make_zip", is_flag=True, help="Also write the bundle as one .zip file.")
 @click.option("--no-verify", is_flag=True, help="Do not compare the result with the model.")

@@ -48,7 +48,11 @@ def check_request(request: ExportRequest) -> Scheme:
         if found not in known:
             choices = ", ".join(str(one) for one in known if one is not None)
             raise UsageError(f"No {what} is called {found!r}.", f"Use one of {choices}.")
-    parse_attention(request.attention)
+    if parse_attention(request.attention) is not None and request.device == "android":
+        raise UsageError(
+            "A sliding window gives other answers on the Android runtime than here, as yet.",
+            "Add --device host to use it on this machine (docs/attention.md).",
+        )
     return adjust(find_scheme(request.quant), request.quant_options)
 
 

@@ -18,11 +18,10 @@ from sdk_builder.log import Steps
 from sdk_builder.process import run
 
 ROOT = Path(__file__).parents[2]
-BUNDLES_VARIABLE = "SHAKTI_TEST_BUNDLES"  # with smollm2-q4, -int8-kv, -window, -none
+BUNDLES_VARIABLE = "SHAKTI_TEST_BUNDLES"  # with smollm2-q4, -int8-kv, -none
 _EXPORT_TIMEOUT_S = 900.0
 # Rounded in seconds, with offsets, which are operators of their own.
 _OFFSETS = ("--method", "rounding", "--bits", "4.6")
-_FLOAT = ("--quant", "none")
 _EXPORTERS = ("models", "quantization", "lowering", "bundle", "pipeline", "verify", "runtime")
 
 
@@ -114,8 +113,7 @@ def _screenshots(steps: Steps) -> Path:
 PROPERTIES: Mapping[str, Callable[[Steps], Path]] = {
     "shakti.bundle.q4": _bundle("q4", *_OFFSETS),
     "shakti.bundle.int8_kv": _bundle("int8-kv", *_OFFSETS, "--kv", "int8"),
-    "shakti.bundle.window": _bundle("window", *_FLOAT, "--attention", "window:24", "--chunk", "8"),
-    "shakti.bundle.none": _bundle("none", *_FLOAT),
+    "shakti.bundle.none": _bundle("none", "--quant", "none"),
     "shakti.bundle_cases": _bundle_cases,
     "shakti.fixtures": _folder(ROOT / "tests" / "fixtures"),
     "shakti.golden": _folder(ROOT / "docs" / "app"),

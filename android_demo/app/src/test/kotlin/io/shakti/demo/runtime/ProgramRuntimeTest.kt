@@ -52,19 +52,6 @@ class ProgramRuntimeTest {
     }
 
     @Test
-    fun sliding_window_repeats_every_golden_answer_to_the_token_when_its_ring_goes_round() {
-        val bundle = RuntimeBundles.window
-        val program = bundle.manifest.program
-        assertEquals(24, program.window)
-        val longest = bundle.manifest.golden.maxOf { it.promptIds.size + it.expectedIds.size }
-        assertTrue("$longest positions", longest > program.window!! + program.maxChunk)
-        val answers = loader.open(bundle.programFile, threads = null).use {
-            goldenAnswers(it, bundle.manifest.golden, program.maxChunk)
-        }!!
-        assertEquals(GoldenAnswers(5, 5, 1.0), answers)
-    }
-
-    @Test
     fun score_gives_the_logits_of_every_position_without_touching_the_cache() {
         val ids = RuntimeBundles.none.manifest.golden.first().promptIds
         val whole = fp32.forward(ids, 0)

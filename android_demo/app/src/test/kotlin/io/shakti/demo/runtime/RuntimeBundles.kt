@@ -13,9 +13,6 @@ internal object RuntimeBundles {
     /** The same weights, and a KV cache in int8. */
     val int8Kv: Bundle by lazy { read("shakti.bundle.int8_kv") }
 
-    /** fp32, with a window of 24 positions. */
-    val window: Bundle by lazy { read("shakti.bundle.window") }
-
     /** fp32. */
     val none: Bundle by lazy { read("shakti.bundle.none") }
 
