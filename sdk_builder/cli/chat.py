@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import click
 
+from sdk_builder import interrupts
 from sdk_builder.cli.answers import Conversation, Stats
 from sdk_builder.cli.requests import Answering
 from sdk_builder.errors import SessionError
@@ -39,6 +40,7 @@ class Answer:
                     out.write(piece)
                     out.flush()
         except KeyboardInterrupt:
+            interrupts.answered()
             self.stopped = True
         finally:
             if close := getattr(self._pieces, "close", None):
@@ -74,6 +76,7 @@ def converse(
         except KeyboardInterrupt:
             if interrupted:
                 return
+            interrupts.answered()
             interrupted = True
             click.echo("\nCtrl-C again, or /exit, to leave.", err=True)
             continue

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from sdk_builder import interrupts
 from sdk_builder.cli.output import json_text
 from sdk_builder.errors import EXIT_CODES, Interrupted, ShaktiError, UsageError
 
@@ -67,7 +68,7 @@ class Failure:
 
 def describe(error: BaseException) -> Failure:
     """What to tell the user about an exception that ended a command."""
-    if isinstance(error, click.Abort) or _was_ctrl_c(error):
+    if isinstance(error, click.Abort) or interrupts.is_ctrl_c(error):
         error = Interrupted("Stopped.", RESUME_HINT)
     if isinstance(error, click.ClickException):
         error = _usage_error(error)
@@ -80,13 +81,6 @@ def describe(error: BaseException) -> Failure:
         return Failure(BUG, "InternalError", cause, "This machine is out of memory.", hint)
     message = f"internal error: {cause}: {error}".rstrip(": ").splitlines()[0]
     return Failure(BUG, "InternalError", cause, message, "Rerun with --debug for the traceback.")
-
-
-def _was_ctrl_c(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind it: a compiled module that it stops says "ImportError"."""
-    while error is not None and not isinstance(error, (KeyboardInterrupt, ShaktiError)):
-        error = error.__cause__ or error.__context__
-    return isinstance(error, KeyboardInterrupt)
 
 
 def family_of(error: ShaktiError) -> str:
@@ -169,7 +163,9 @@ class ShaktiGroup(click.Group):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")  # a console may lack a character
-        sys.exit(self._run(arguments, prog_name, complete_var, extra))
+        with interrupts.noted():
+            code = self._run(arguments, prog_name, complete_var, extra)
+        sys.exit(code)
 
     def _run(
         self,

@@ -16,6 +16,7 @@ from sdk_builder.errors import (
     UsageError,
     VerificationError,
 )
+from sdk_builder.interrupts import is_ctrl_c
 from sdk_builder.log import Steps, format_seconds
 from sdk_builder.tuning.choice import Limits, Row, judge, recommend
 from sdk_builder.tuning.records import Conditions, Measurement, Trial, TrialStore
@@ -98,11 +99,13 @@ class Search:
             try:
                 measured = self.runner.run(candidate, so_far.baseline, step)
             except _CANDIDATES_FAULT as error:
+                if is_ctrl_c(error):
+                    raise KeyboardInterrupt from error
                 reason = error.message
             except (ShaktiError, OSError, MemoryError):
                 raise
             except Exception as error:
-                if _is_ctrl_c(error):
+                if is_ctrl_c(error):
                     raise KeyboardInterrupt from error
                 # A defect, maybe mended by the next version: not kept, and not the others' end.
                 first = (str(error).strip().splitlines() or [""])[0][:200]
@@ -233,10 +236,3 @@ def _out_of_reach(rows: Iterable[Row], limits: Limits) -> str:
         f"the largest candidates were tried first and the best of {len(tried)} has a ratio of "
         f"{best:.3f}, far from {limits.ratio:g}"
     )
-
-
-def _is_ctrl_c(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind it: what it stops in a compiled module raises errors of its own."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None

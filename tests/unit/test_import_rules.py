@@ -21,10 +21,11 @@ PACKAGE = "sdk_builder"
 HEAVY = {"torch", "transformers", "executorch", "torchao"}
 
 # Which rooms a room may import, at any place and even if only for types.
-BASE = {"errors", "log", "process", "cache", "attention"}
+BASE = {"errors", "interrupts", "log", "process", "cache", "attention"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "log": set(),
+    "interrupts": {"errors"},
     "cache": set(),
     "process": {"errors"},
     "attention": {"errors"},
@@ -54,7 +55,7 @@ ROOMS["__main__"] = {"cli"}
 
 # Importing any module of these loads nothing heavy, by whatever way round.
 LIGHT_ROOMS = {
-    *("errors", "log", "cache", "process", "attention", "findings"),
+    *("errors", "interrupts", "log", "cache", "process", "attention", "findings"),
     *("cli", "__init__", "__main__"),
     *("bundle", "device", "benchmark", "report", "app"),
 }
