@@ -256,10 +256,13 @@ def main() -> None:
 def measure_all(options: argparse.Namespace) -> SideBySide:
     """Prepare both sides and measure; what is measured so far is in --out after each measure."""
     steps, started, began = Steps(), time.monotonic(), subjects.utc_now()
-    peer, subject = llama_cpp.set_up(steps), choose(options.model)
+    subject = choose(options.model)
     wanted = options.measures.split(",") if options.measures else list(_MEASURE)
     if not options.export_llm and not exporting.program(subject).is_file():
         wanted = [name for name in wanted if name not in ("export", "export_llm")]
+        if not wanted:
+            raise SystemExit("These measures need export_llm's program: add --export-llm, once.")
+    peer = llama_cpp.set_up(steps)
     q4_0 = subject.gguf(peer, "Q4_0", base=_base(subject))
     bundle = subject.bundle("q4", options.bundle, steps)
     job = Job(subject, bundle, peer, q4_0, options.pairs, steps)

@@ -122,8 +122,8 @@ def _what_is(path: Path) -> tuple[bool, bool]:
         return False, False
 
 
-def load_model(checkpoint: Parameters) -> ShaktiForCausalLM:
-    """The whole model in float32, in evaluation mode.
+def load_model(checkpoint: Parameters, dtype: torch.dtype = torch.float32) -> ShaktiForCausalLM:
+    """The whole model in `dtype`, in evaluation mode; quantized parameters stay as they are.
 
     Parameters are made without memory and filled one by one, so the peak is the model plus
     one tensor. Raises CheckpointError.
@@ -133,7 +133,8 @@ def load_model(checkpoint: Parameters) -> ShaktiForCausalLM:
     with torch.device("meta"):
         model = ShaktiForCausalLM(checkpoint.config)
     for name in checkpoint.names():
-        _assign(model, name, checkpoint.tensor(name))
+        value = checkpoint.tensor(name)
+        _assign(model, name, value.to(dtype) if type(value) is Tensor else value)
     if checkpoint.config.tie_word_embeddings:
         model.lm_head.weight = model.model.embed_tokens.weight
     missing = [name for name, value in model.named_parameters() if value.is_meta]

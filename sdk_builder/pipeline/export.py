@@ -9,7 +9,7 @@ from sdk_builder.bundle.reader import Bundle
 from sdk_builder.bundle.writer import BundleWriter, write_zip
 from sdk_builder.log import Steps
 from sdk_builder.pipeline.describe import PROGRAM_FILE, TOKENIZER_FILE, Made, describe
-from sdk_builder.pipeline.memory import return_large_blocks
+from sdk_builder.pipeline.memory import return_large_blocks, keep_little
 from sdk_builder.pipeline.request import DEFAULT_CONTEXT, ExportRequest, ExportResult
 from sdk_builder.pipeline.stages import (
     check_request,
@@ -61,12 +61,13 @@ def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResu
     """The whole export as asked; a step line for each stage."""
     steps, started = steps or Steps.silent(), time.monotonic()
     scheme = check_request(request)
+    keep_little()
     with BundleWriter(request.output, request.force) as writer:
         checkpoint = open_model(request, steps)
         plan = make_plan(request, scheme, checkpoint)
         tokenizer, chat = prepare_text(checkpoint, steps)
         weights = find_weights(request, checkpoint, plan, tokenizer, steps)
-        return_large_blocks()  # not before: calibration takes a fifth longer with it
+        return_large_blocks()
         program = lower_program(
             request, checkpoint, weights, tokenizer, writer.path(PROGRAM_FILE), steps
         )

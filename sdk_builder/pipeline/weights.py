@@ -10,8 +10,15 @@ from torch import Tensor
 from sdk_builder.cache import cache_dir
 from sdk_builder.errors import InputError, OutputError
 from sdk_builder.log import Steps
+from sdk_builder.pipeline.memory import trim
 from sdk_builder.pipeline.request import ExportRequest
-from sdk_builder.quantization.calibration import Calibration, from_text, self_written
+from sdk_builder.quantization.calibration import (
+    Calibration,
+    Progress,
+    from_text,
+    self_written,
+    writing_dtype,
+)
 from sdk_builder.quantization.methods import calibrated, fingerprint, machine, recipe_of
 from sdk_builder.quantization.schemes import Plan
 from sdk_builder.quantization.source import QuantizedSource
@@ -62,7 +69,8 @@ def find_weights(
         calibration = _calibration(request, checkpoint, tokenizer, store, steps)
         with steps.step("Calibrating") as step:
             recipe = recipe_of(request.quant)
-            source = calibrated(checkpoint, plan, calibration, recipe, store, step.progress)
+            progress = _trimming(step.progress)
+            source = calibrated(checkpoint, plan, calibration, recipe, store, progress)
             step.result(f"Calibrated on {calibration.tokens} tokens")
     except OSError as error:
         raise OutputError(
@@ -91,14 +99,26 @@ def _calibration(
     with steps.step("Writing a text to calibrate with") as step:
         from sdk_builder.models.checkpoint import load_model
 
-        model = load_model(checkpoint)
+        model = load_model(checkpoint, writing_dtype())
         found = self_written(
             model.model, model.lm_head, checkpoint.config, first=first, progress=step.progress
         )
         step.result(f"The model wrote {found.tokens} tokens to calibrate with")
+    del model
+    trim()
     ids: Tensor = found.ids.contiguous()
     store.save(key, {"ids": ids})
     return found
+
+
+def _trimming(progress: Progress) -> Progress:
+    """`progress`, with freed memory given back between the layers that it tells of."""
+
+    def told(done: int, total: int) -> None:
+        trim()
+        progress(done, total)
+
+    return told
 
 
 def _from_file(request: ExportRequest, tokenizer: TokenizerAssets) -> Calibration:

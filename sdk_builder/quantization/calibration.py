@@ -69,11 +69,9 @@ def self_written(
 ) -> Calibration:
     """`SEQUENCES` texts of `LENGTH` tokens that the model writes behind the token `first`.
 
-    Sampled at temperature 1 with a fixed seed. decoder and head are the float model's, and in bf16
-    afterwards where the processor multiplies that several times faster.
+    Sampled at temperature 1 with a fixed seed. decoder and head are the float model's, best in
+    `writing_dtype()`.
     """
-    if has_fast_bf16():
-        decoder, head = decoder.bfloat16(), head.bfloat16()
     share = -(-SEQUENCES // torch.get_num_threads())
     writers = [
         _Writer(decoder, head, config, min(share, SEQUENCES - start))
@@ -93,6 +91,11 @@ def self_written(
 def has_fast_bf16() -> bool:
     """Whether this processor has instructions for products of bf16 numbers."""
     return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def writing_dtype() -> torch.dtype:
+    """bf16 where the processor multiplies that several times faster, else float32."""
+    return torch.bfloat16 if has_fast_bf16() else torch.float32
 
 
 class _Writer:

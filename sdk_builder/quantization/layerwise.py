@@ -3,7 +3,7 @@
 Two streams of hidden states go through the layers: the float model's and the quantized one's. A
 matrix is rounded for the inputs of the second, and towards outputs of the first: its target is
 ``W' = W + W E[(x0 - x) x^T] (H + c I)^-1``, the weights that would best undo the drift so far. At
-any time one layer's weights are in memory.
+any time one layer's weights are in memory, and the inputs of a few sequences.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from torch.nn import functional as F
 
 from sdk_builder.models import layout
 from sdk_builder.models.config import ShaktiConfig
+from sdk_builder.models.decoder import DecoderLayer
 from sdk_builder.models.rope import rope_tables
 from sdk_builder.models.streamed import assign, attend_causally, layer_module
 from sdk_builder.quantization.calibration import Calibration, Progress, has_fast_bf16
 from sdk_builder.quantization.formats import FLOAT, WeightFormat
-from sdk_builder.quantization.gptq import damp, gptq
+from sdk_builder.quantization.gptq import gptq
+from sdk_builder.quantization.moments import Moments, products
 from sdk_builder.quantization.reference import NamedTensors
 from sdk_builder.quantization.schemes import Plan
 from sdk_builder.quantization.smoothing import Extremes, smooth
 from sdk_builder.quantization.tensors import quantize
-from sdk_builder.quantization.threads import map_parts, single_threaded
+from sdk_builder.quantization.threads import map_parts, shares
 
-_DRIFT_DAMPING = 0.1
-_BATCH = 8  # sequences at once: bounds the memory of activations
-_MATRICES = (layout.QKV, layout.OUT, layout.GATE_UP, layout.DOWN)
+_BATCH = 4  # sequences at once: bounds the memory of activations
 
 Layer = dict[str, Tensor]
 """A layer's parameters by name within the layer."""
@@ -57,9 +57,7 @@ def quantize_layers(
     Raises CheckpointError.
     """
     config = checkpoint.config
-    embedding = checkpoint.tensor(layout.EMBEDDING)
-    exact = embedding[calibration.ids]
-    drifted = exact.clone()
+    streams = Streams.of(checkpoint.tensor(layout.EMBEDDING)[calibration.ids])
     walker = _Walker(config, calibration.ids.shape[1])
     for index in range(config.num_hidden_layers):
         progress(index, config.num_hidden_layers + 1)
@@ -67,36 +65,57 @@ def quantize_layers(
         names = layout.layer_shapes(config, index)
         layer = {name: checkpoint.tensor(prefix + name) for name in names}
         formats = {name: plan[prefix + name] for name in names}
-        inputs, exact = walker.float_pass(index, layer, exact)
         if recipe.smoothing:
-            scaled = smooth(layer, _extremes(inputs), config.kv_heads(index), recipe.smoothing)
-            inputs = {name: x / scaled.scales[name] for name, x in inputs.items()}
-            layer = scaled.layer
-        drifted = walker.quantized_pass(index, layer, formats, inputs, drifted, recipe)
+            extremes = walker.extremes(index, layer, streams.exact)
+            layer = smooth(layer, extremes, config.kv_heads(index), recipe.smoothing).layer
+        walker.quantize(index, layer, formats, streams, recipe)
         yield from ((prefix + name, value) for name, value in layer.items())
-    yield from _outside(checkpoint, plan, embedding, drifted, recipe)
+    progress(config.num_hidden_layers, config.num_hidden_layers + 1)
+    yield from _outside(checkpoint, plan, streams.drifted, recipe)
 
 
 def _outside(
-    checkpoint: NamedTensors[ShaktiConfig],
-    plan: Plan,
-    embedding: Tensor,
-    drifted: Tensor,
-    recipe: Recipe,
+    checkpoint: NamedTensors[ShaktiConfig], plan: Plan, drifted: list[Tensor], recipe: Recipe
 ) -> Iterator[tuple[str, Tensor]]:
     """Final norm, head and embedding; a tied table is rounded for what the head computes."""
     config = checkpoint.config
     norm = checkpoint.tensor(layout.FINAL_NORM)
     yield layout.FINAL_NORM, norm
     head = layout.EMBEDDING if config.tie_word_embeddings else layout.HEAD
-    weight = embedding if config.tie_word_embeddings else checkpoint.tensor(layout.HEAD)
+    weight = checkpoint.tensor(head)
     if plan[head] != FLOAT:
-        last = F.rms_norm(drifted, norm.shape, norm, config.rms_norm_eps)
-        moment = _moment([part.flatten(0, 1) for part in last.split(_BATCH)])
-        weight = gptq(weight, moment, plan[head], rounds=recipe.rounds)
+        moments = Moments()
+        for part in drifted:
+            moments.add(F.rms_norm(part, norm.shape, norm, config.rms_norm_eps))
+        weight = gptq(weight, moments.second(), plan[head], rounds=recipe.rounds)
     yield head, weight
     if not config.tie_word_embeddings:
-        yield layout.EMBEDDING, quantize(embedding, plan[layout.EMBEDDING])
+        table = checkpoint.tensor(layout.EMBEDDING)
+        yield layout.EMBEDDING, quantize(table, plan[layout.EMBEDDING])
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Hidden states of the float and of the quantized model in batches ``[n, T, D]``, replaced
+    one by one as they pass through a layer."""
+
+    exact: list[Tensor]
+    drifted: list[Tensor]
+
+    @staticmethod
+    def of(embedded: Tensor) -> Streams:
+        """Both begin with the same ``[N, T, D]``."""
+        parts = list(embedded.split(_BATCH))
+        return Streams(parts, list(parts))
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A matrix, what its inputs are made of, and whether its outputs are added to these."""
+
+    name: str
+    inputs: Callable[[DecoderLayer, Tensor], Tensor]
+    adds: bool = False
 
 
 class _Walker:
@@ -104,125 +123,136 @@ class _Walker:
 
     def __init__(self, config: ShaktiConfig, length: int) -> None:
         self._config = config
-        self._cos, self._sin = (table[None, :, None] for table in rope_tables(config, length))
+        cos, sin = (table[None, :, None] for table in rope_tables(config, length))
+        self._stages = (
+            _Stage(layout.QKV, lambda module, x: module.input_layernorm(x)),
+            _Stage(
+                layout.OUT,
+                lambda module, x: module.self_attn(
+                    module.input_layernorm(x), cos, sin, attend_causally
+                ),
+                adds=True,
+            ),
+            _Stage(layout.GATE_UP, lambda module, x: module.post_attention_layernorm(x)),
+            _Stage(
+                layout.DOWN,
+                lambda module, x: module.mlp(module.post_attention_layernorm(x)),
+                adds=True,
+            ),
+        )
 
     @torch.no_grad()
-    def float_pass(self, index: int, layer: Layer, hidden: Tensor) -> tuple[Layer, Tensor]:
-        """Inputs of each matrix ``[N·T, in]`` and the layer's output ``[N, T, D]``."""
+    def extremes(self, index: int, layer: Layer, exact: list[Tensor]) -> Extremes:
+        """Largest magnitudes of each matrix's inputs in the float model, by matrix."""
+        module = self._module(index, layer)
 
-        def run(part: Tensor) -> tuple[dict[str, list[Tensor]], Tensor]:
-            module = layer_module(
-                self._config, index, layer
-            )  # of its own: threads record side by side
-            with _Recorded(module, _MATRICES) as inputs, _products():
-                return inputs, module(part, self._cos, self._sin, attend_causally).float()
+        def run(hidden: Tensor) -> Layer:
+            found = {}
+            for stage in self._stages:
+                inputs = _inputs(stage, module, hidden)
+                found[stage.name] = inputs.abs().flatten(0, -2).amax(0)
+                if stage.adds:
+                    hidden = hidden + _product(inputs, layer[stage.name])
+            return found
 
-        recorded, outputs = zip(*map_parts(run, hidden.split(_BATCH)), strict=True)
-        # One after another, so that not all inputs are there twice.
-        inputs = {name: torch.cat([one.pop(name)[0] for one in recorded]) for name in _MATRICES}
-        return inputs, torch.cat(outputs)
+        found = map_parts(run, exact)
+        return {
+            stage.name: torch.stack([one[stage.name] for one in found]).amax(0)
+            for stage in self._stages
+        }
 
     @torch.no_grad()
-    def quantized_pass(
+    def quantize(
         self,
         index: int,
         layer: Layer,
         formats: Mapping[str, WeightFormat],
-        exact: Layer,
-        hidden: Tensor,
+        streams: Streams,
         recipe: Recipe,
-    ) -> Tensor:
-        """Replace the matrices of `layer` one after another; the output of the quantized layer."""
+    ) -> None:
+        """Replace the matrices of `layer` one after another; both streams leave the layer."""
+        exact, rounded = self._module(index, layer), self._module(index, layer)
+        for stage in self._stages:
+            name, weight = stage.name, layer[stage.name]
+            passing = _Passing(stage, exact, rounded, weight, streams)
+            moments = passing.collect(only_advance=formats[name] == FLOAT)
+            if moments is not None:
+                second = moments.second()
+                target = moments.target(weight, second)
+                del moments
+                layer[name] = gptq(target, second, formats[name], rounds=recipe.rounds)
+            if stage.adds:
+                passing.finish(_floats(layer[name]))
+            else:
+                assign(rounded, name, _floats(layer[name]))
+
+    def _module(self, index: int, layer: Layer) -> DecoderLayer:
+        """The layer without the matrices whose outputs are added: these are applied by hand."""
         module = layer_module(self._config, index, layer)
-        # What these two would get is what is wanted; their products come after their rounding.
-        for name in (layout.OUT, layout.DOWN):
-            path, _, leaf = name.removesuffix(".weight").rpartition(".")
-            setattr(module.get_submodule(path), leaf, nn.Identity())
-
-        def replace(name: str, inputs: Tensor) -> Tensor:
-            if formats[name] != FLOAT:
-                moment = _moment([inputs])
-                target = _target(layer[name], exact[name], inputs, moment)
-                layer[name] = gptq(target, moment, formats[name], rounds=recipe.rounds)
-            return _floats(layer[name])
-
-        def attention(part: Tensor) -> Tensor:
-            return module.self_attn(part, self._cos, self._sin, attend_causally)
-
-        normal = module.input_layernorm(hidden)
-        assign(module, layout.QKV, replace(layout.QKV, normal.flatten(0, 1)))
-        mixed = _in_parts(attention, normal)
-        hidden = hidden + _product(mixed, replace(layout.OUT, mixed)).view_as(hidden)
-        normal = module.post_attention_layernorm(hidden)
-        assign(module, layout.GATE_UP, replace(layout.GATE_UP, normal.flatten(0, 1)))
-        gated = _in_parts(module.mlp, normal)
-        return hidden + _product(gated, replace(layout.DOWN, gated)).view_as(hidden)
+        for stage in self._stages:
+            if stage.adds:
+                path, _, leaf = stage.name.removesuffix(".weight").rpartition(".")
+                setattr(module.get_submodule(path), leaf, nn.Identity())
+        return module
 
 
-class _Recorded:
-    """Collects the inputs of a layer's matrices, flattened to ``[tokens, in]``."""
+@dataclass
+class _Passing:
+    """Both streams on their way through one matrix, in float and as far as it is quantized."""
 
-    def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
-        self._inputs: dict[str, list[Tensor]] = {name: [] for name in names}
-        self._hooks = [
-            _linear(module, name).register_forward_pre_hook(self._collector(name)) for name in names
-        ]
+    stage: _Stage
+    exact: DecoderLayer
+    rounded: DecoderLayer
+    weight: Tensor
+    streams: Streams
 
-    def _collector(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def collect(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            self._inputs[name].append(arguments[0].flatten(0, -2).float())
+    def __post_init__(self) -> None:
+        self._kept: list[Tensor] = [torch.empty(0)] * len(self.streams.exact)
 
-        return collect
+    def collect(self, *, only_advance: bool) -> Moments | None:
+        """What the matrix's inputs are, and the float stream behind it."""
 
-    def __enter__(self) -> dict[str, list[Tensor]]:
-        return self._inputs
+        def run(share: range) -> Moments:
+            moments = Moments()
+            for at in share:
+                wanted = _inputs(self.stage, self.exact, self.streams.exact[at])
+                found = _inputs(self.stage, self.rounded, self.streams.drifted[at])
+                if not only_advance:
+                    moments.add(found, wanted)
+                if self.stage.adds:
+                    # What the product would make of it anyway.
+                    self._kept[at] = found.bfloat16() if has_fast_bf16() else found
+                    self._advance(self.streams.exact, at, _product(wanted, self.weight))
+            return moments
 
-    def __exit__(self, *error: object) -> None:
-        for hook in self._hooks:
-            hook.remove()
+        first, *others = map_parts(run, shares(len(self._kept)))
+        for other in others:
+            first.merge(other)
+        return None if only_advance else first
+
+    def finish(self, weight: Tensor) -> None:
+        """The quantized stream behind the matrix, now that it is `weight`."""
+
+        def run(at: int) -> None:
+            self._advance(self.streams.drifted, at, _product(self._kept[at], weight))
+            self._kept[at] = torch.empty(0)
+
+        map_parts(run, range(len(self._kept)))
+
+    @staticmethod
+    def _advance(stream: list[Tensor], at: int, more: Tensor) -> None:
+        stream[at] = stream[at] + more
 
 
-def _in_parts(run: Callable[[Tensor], Tensor], hidden: Tensor) -> Tensor:
-    """`run` on all sequences ``[N, T, D]``, flattened to ``[N·T, out]``."""
-
-    def work(part: Tensor) -> Tensor:
-        with _products():
-            return run(part).flatten(0, 1).float()
-
-    return torch.cat(map_parts(work, hidden.split(_BATCH)))
-
-
-def _products() -> torch.autocast:
-    """Matrix products in bf16 where that is fast; everything else stays float32."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16())
+def _inputs(stage: _Stage, module: DecoderLayer, hidden: Tensor) -> Tensor:
+    with products():
+        return stage.inputs(module, hidden).float()
 
 
 def _product(inputs: Tensor, weight: Tensor) -> Tensor:
-    with _products():
+    with products():
         return F.linear(inputs, weight).float()
-
-
-def _target(weight: Tensor, exact: Tensor, inputs: Tensor, moment: Tensor) -> Tensor:
-    """The weights ``[out, in]`` that come closest to the float outputs from drifted inputs."""
-    with _products():
-        drift = ((exact - inputs).T @ inputs).float() / len(inputs)
-    damped = damp(moment, _DRIFT_DAMPING)
-    with single_threaded():
-        return weight + torch.linalg.solve(damped, (weight @ drift).T).T
-
-
-def _moment(parts: list[Tensor]) -> Tensor:
-    """Mean of x x^T over all rows ``[n, in]``."""
-    return sum((part.T @ part for part in parts[1:]), parts[0].T @ parts[0]) / sum(map(len, parts))
 
 
 def _floats(weight: Tensor) -> Tensor:
     return weight.dequantize() if type(weight) is not Tensor else weight
-
-
-def _extremes(inputs: Layer) -> Extremes:
-    return {name: x.abs().amax(0) for name, x in inputs.items()}
-
-
-def _linear(module: nn.Module, name: str) -> nn.Module:
-    return module.get_submodule(name.rpartition(".")[0])

@@ -44,6 +44,12 @@ def map_parts(work: Callable[[Part], Found], parts: Sequence[Part]) -> list[Foun
             return list(pool.map(work, parts))
 
 
+def shares(count: int) -> list[range]:
+    """0 to `count` in as many stretches as torch has threads, none of them empty."""
+    size = -(-count // torch.get_num_threads())
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
 def map_rows(work: Callable[[Tensor], Found], matrix: Tensor) -> list[Found]:
     """`work` on blocks of rows of `matrix` ``[rows, n]``; see `map_parts`."""
     size = max(_FEWEST_ROWS, -(-len(matrix) // torch.get_num_threads()))
