@@ -2,10 +2,12 @@
 
 Full attention looks at all of them. A sliding window looks at the last `window` positions and at
 the first few, the attention sinks (StreamingLLM, arXiv 2309.17453): without them a model that was
-trained with full attention falls apart.
+trained with full attention falls apart. Block-sparse attention (as in Sparse Transformers, arXiv
+1904.10509, by whole blocks) looks at the last blocks, at every few of those before, and at the
+sinks.
 
-A sink is seen at a distance that stays about the window's size, however far back it is: trained
-models know no other. Its distance grows within a block of `block` positions, and jumps back at the
+A sink is seen at a distance that stays about the pattern's span, however far back it is: trained
+models know no other. Its distance grows within a call's block of positions, and jumps back at the
 block's start; so all tokens of one call, which never crosses a block's border, see the same keys.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from sdk_builder.errors import UsageError
 
@@ -20,6 +23,35 @@ SINKS = 4
 # Beyond, float32 angles of the fastest rotary pair are off by more than a hundredth of a turn.
 LAST_POSITION = 1 << 17
 _WINDOW = re.compile(r"window:([0-9]{1,9})")
+_SPARSE = re.compile(r"block-sparse(?::([0-9]{1,6}),([0-9]{1,6}),([0-9]{1,6})(?:,([0-9]{1,6}))?)?")
+_BLOCK, _LOCAL, _STRIDE = 64, 8, 8
+
+
+class Pattern(Protocol):
+    """Attention to some positions only: `sinks` first ones, and those that `visible` says."""
+
+    @property
+    def sinks(self) -> int: ...
+
+    @property
+    def span(self) -> int:
+        """A token looks at nothing but sinks `span` positions before it and farther back."""
+
+    @property
+    def step(self) -> int:
+        """Tokens of one block of `step` positions look back to the same one."""
+
+    @property
+    def back(self) -> int:
+        """How far before its block's start a token looks at everything."""
+
+    @property
+    def stride(self) -> int:
+        """Every how manieth block is looked at from farther away; 0: none."""
+
+    def visible(self, query: Any, key: Any) -> Any:
+        """Whether the token at position `query` looks at the one at `key`: a bool for ints, and
+        elementwise for tensors."""
 
 
 @dataclass(frozen=True)
@@ -28,26 +60,112 @@ class SlidingWindow:
 
     window: int
     sinks: int = SINKS
+    step = 1
+    stride = 0
 
-    def visible(self, query: int, key: int) -> bool:
-        """Whether the token at position `query` looks at the one at `key`."""
-        return key <= query and (query - key < self.window or key < self.sinks)
+    @property
+    def span(self) -> int:
+        return self.window
+
+    @property
+    def back(self) -> int:
+        return self.window - 1
+
+    def visible(self, query: Any, key: Any) -> Any:
+        return (key <= query) & ((query - key < self.window) | (key < self.sinks))
+
+    def __str__(self) -> str:
+        return f"window:{self.window}"
+
+
+@dataclass(frozen=True)
+class BlockSparse:
+    """Blocks of `block` positions: the token's own and those before it, `local` in all; of the last
+    `reach`, each `stride`-th; and the first `sinks` positions."""
+
+    block: int
+    local: int
+    stride: int
+    reach: int
+    sinks: int = SINKS
+
+    @property
+    def step(self) -> int:
+        return self.block
+
+    @property
+    def span(self) -> int:
+        return self.reach * self.block
+
+    @property
+    def back(self) -> int:
+        return (self.local - 1) * self.block
+
+    def strided(self, position: Any) -> Any:
+        """Whether the position's block is one of each `stride`."""
+        return position // self.block % self.stride == self.stride - 1
+
+    def visible(self, query: Any, key: Any) -> Any:
+        behind = query // self.block - key // self.block
+        seen = (behind < self.local) | (self.strided(key) & (behind < self.reach))
+        return (key <= query) & (seen | (key < self.sinks))
+
+    def __str__(self) -> str:
+        return f"block-sparse:{self.block},{self.local},{self.stride},{self.reach}"
 
 
 @dataclass(frozen=True)
 class RingCache:
-    """Where a sliding window's keys lie: sinks first, a spare slot, then a ring.
+    """Where a pattern's keys lie: sinks first, a spare slot, a ring, and another of strided blocks.
 
-    block: most tokens of one call, which stays between two multiples of it.
+    block: most tokens of one call, which stays between two multiples of it. Raises UsageError for
+    one that does not go with the pattern's.
     """
 
-    pattern: SlidingWindow
+    pattern: Pattern
     block: int
+
+    def __post_init__(self) -> None:
+        step = self.pattern.step
+        if self.block % step and step % self.block:
+            raise UsageError(
+                f"Blocks of {step} positions and chunks of {self.block} tokens do not fit.",
+                "Let one be a multiple of the other (--chunk).",
+            )
+
+    @property
+    def _steps_a_call(self) -> int:
+        return max(1, self.block // self.pattern.step)
+
+    @property
+    def period(self) -> int:
+        """Positions after which slots repeat."""
+        return self._strided_span or self.ring
+
+    @property
+    def _strided_span(self) -> int:
+        """Positions whose strided blocks are kept: a call's first token still finds all of its."""
+        if not self.pattern.stride:
+            return 0
+        group = self.pattern.stride * self.pattern.step
+        reach = self.pattern.span + (self._steps_a_call - 1) * self.pattern.step
+        return -(-reach // group) * group
 
     @property
     def ring(self) -> int:
-        """Slots of the ring: a call's first token still finds its whole window."""
-        return self.pattern.window - 1 + self.block
+        """Slots of the ring: a call's first token still finds all of its nearest positions."""
+        step = self.pattern.step
+        needed = self.pattern.back + max(self.block, step)
+        if not self.pattern.stride:
+            return needed
+        # So that it ends where the strided blocks' ring does.
+        whole = self._strided_span // step
+        return step * next(n for n in range(needed // step, whole + 1) if whole % n == 0)
+
+    @property
+    def strided(self) -> int:
+        """Slots of the strided blocks' ring."""
+        return self._strided_span // self.pattern.stride if self.pattern.stride else 0
 
     @property
     def first(self) -> int:
@@ -56,38 +174,112 @@ class RingCache:
 
     @property
     def slots(self) -> int:
-        return self.first + self.ring
+        return self.first + self.ring + self.strided
+
+    @property
+    def farther(self) -> int:
+        """How much farther back than others strided blocks are looked at."""
+        return self.pattern.span - self.pattern.step - self.pattern.back
 
     def slot(self, position: int) -> int:
         """Where the key of `position` is written."""
-        sinks = self.pattern.sinks
-        return position if position < sinks else self.first + (position - sinks) % self.ring
+        return position if position < self.pattern.sinks else self._slot(position)
+
+    def table(self) -> list[int]:
+        """Slots of positions behind the sinks, by their remainder modulo `period`."""
+        return [self._slot(position) for position in range(self.period)]
+
+    def _slot(self, position: int) -> int:
+        step, stride = self.pattern.step, self.pattern.stride
+        if not stride or position // step % stride != stride - 1:
+            return self.first + position % self.ring
+        group = position % self._strided_span // (stride * step)
+        return self.first + self.ring + group * step + position % step
+
+    def oldest(self, query: int) -> int:
+        """The first position of those that the token at `query` looks at without a gap."""
+        return query - query % self.pattern.step - self.pattern.back
 
     def shift(self, query: int) -> int:
         """How far the sinks have moved for a token at `query`."""
-        reach = self.pattern.window + self.pattern.sinks - 1
+        reach = self.pattern.span + self.pattern.sinks - 1
         return max(0, query // self.block * self.block - reach)
 
     def reusable(self, prefix: int, written: int) -> int:
         """How many of `prefix` kept positions a cache that held `written` can go on behind.
 
-        The ring has forgotten what is more than its length behind the last that was written.
+        All, or none where what the next token looks at has been written over.
         """
-        lost = written > self.pattern.sinks + self.ring
-        return prefix if not lost or prefix >= written - self.block else 0
+        near = self.oldest(prefix) >= written - self.ring
+        far = not self.strided or self.oldest(prefix) - self.farther >= written - self._strided_span
+        kept = written <= self.ring or (near and (far or written <= self._strided_span))
+        return prefix if kept else 0
 
 
-def parse_attention(text: str) -> SlidingWindow | None:
-    """``full`` (None) or ``window:N``. Raises UsageError."""
+def parse_attention(text: str, context_length: int = LAST_POSITION) -> Pattern | None:
+    """``full`` (None), ``window:N`` or ``block-sparse[:BLOCK,LOCAL,STRIDE[,REACH]]``, all in
+    positions but for LOCAL, STRIDE and REACH, which are blocks; without REACH, `context_length`.
+
+    Raises UsageError.
+    """
     if text == "full":
         return None
-    found = _WINDOW.fullmatch(text)
-    if found is None:
-        raise UsageError(f"No attention is called {text!r}.", "Use full or window:N.")
-    window = int(found[1])
-    if not 1 <= window <= LAST_POSITION - SINKS:
-        raise UsageError(
-            f"A window of {window} positions makes no sense.",
-            f"Use 1 to {LAST_POSITION - SINKS} positions.",
+    if found := _WINDOW.fullmatch(text):
+        window = int(found[1])
+        if not 1 <= window <= LAST_POSITION - SINKS:
+            raise UsageError(
+                f"A window of {window} positions makes no sense.",
+                f"Use 1 to {LAST_POSITION - SINKS} positions.",
+            )
+        return SlidingWindow(window)
+    if found := _SPARSE.fullmatch(text):
+        block, local, stride = (
+            int(given) if given else usual
+            for given, usual in zip(found.groups(), (_BLOCK, _LOCAL, _STRIDE), strict=False)
         )
-    return SlidingWindow(window)
+        return _checked(block, local, stride, found[4], context_length)
+    raise UsageError(
+        f"No attention is called {text!r}.",
+        "Use full, window:N or block-sparse:BLOCK,LOCAL,STRIDE.",
+    )
+
+
+def _checked(
+    block: int, local: int, stride: int, given_reach: str | None, context_length: int
+) -> BlockSparse:
+    reach = int(given_reach) if given_reach else context_length // block if block else 0
+    if min(block, local, stride) < 1 or not local <= reach <= LAST_POSITION // block:
+        raise UsageError(
+            f"Block-sparse attention with blocks of {block}, {local} local, each {_nth(stride)} of "
+            f"{reach} makes no sense.",
+            "Use at least 1 of each, no more local blocks than the text has, or a larger "
+            "--context.",
+        )
+    return BlockSparse(block, local, stride, reach)
+
+
+def kv_bytes(kv_heads: int, head_dim: int, kv_format: str) -> int:
+    """Bytes of one token's keys and values; kv_heads: of all layers together.
+
+    An int8 cache has an fp32 scale and an int8 zero point for each head.
+    """
+    each = head_dim + 4 + 1 if kv_format == "int8" else 4 * head_dim
+    return 2 * kv_heads * each
+
+
+def describe(pattern: Pattern | None) -> str:
+    """What a token looks at, in words that go behind "attention"."""
+    if isinstance(pattern, SlidingWindow):
+        return f"to the last {pattern.window} positions and the first {pattern.sinks}"
+    if isinstance(pattern, BlockSparse):
+        return (
+            f"to the last {pattern.local} blocks of {pattern.block}, "
+            f"each {_nth(pattern.stride)} of the last {pattern.reach}, "
+            f"and the first {pattern.sinks} positions"
+        )
+    return "to all positions"
+
+
+def _nth(number: int) -> str:
+    usual = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else usual}"

@@ -6,10 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sdk_builder.attention import RingCache, kv_bytes, parse_attention
 from sdk_builder.errors import UnknownModelError
-from sdk_builder.models.presets import PRESETS, Preset, PresetField, nearest_name
+from sdk_builder.models.presets import (
+    PRESETS,
+    Preset,
+    PresetField,
+    head_dim,
+    kv_heads,
+    nearest_name,
+)
 from sdk_builder.models.sources import SOURCES, Source, find_source, known_names
+from sdk_builder.quantization.options import KV_FORMATS
 from sdk_builder.quantization.schemes import SCHEMES
+
+CONTEXT = 4096  # positions
+ATTENTIONS = ("full", "window:1020", "block-sparse")
+_CHUNK = 128  # tokens a call takes unless an export is told otherwise
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,19 @@ class Entry:
     licence: str | None = None
     aliases: tuple[str, ...] = ()
     fields: Mapping[str, PresetField] = field(default_factory=dict)
+    kv_heads: int = 0  # of all layers together
+    head_dim: int = 0
+
+    @property
+    def kv_cache_bytes(self) -> dict[str, dict[str, int]]:
+        """Memory of a full KV cache, by attention and by format, for `CONTEXT` positions."""
+        return {
+            attention: {
+                kv: _kv_positions(attention) * kv_bytes(self.kv_heads, self.head_dim, kv)
+                for kv in KV_FORMATS
+            }
+            for attention in ATTENTIONS
+        }
 
 
 def entries(name: str | None = None) -> tuple[Entry, ...]:
@@ -46,6 +72,11 @@ def estimated_sizes(parameters: int) -> dict[str, int]:
     return {name: round(parameters * one.nominal_bits / 8) for name, one in SCHEMES.items()}
 
 
+def _kv_positions(attention: str) -> int:
+    pattern = parse_attention(attention, CONTEXT)
+    return CONTEXT if pattern is None else RingCache(pattern, _CHUNK).slots
+
+
 def _preset_entry(preset: Preset) -> Entry:
     return Entry(
         name=preset.name,
@@ -55,6 +86,8 @@ def _preset_entry(preset: Preset) -> Entry:
         sizes=estimated_sizes(preset.parameters),
         weights="untrained",
         fields=preset.fields,
+        kv_heads=sum(kv_heads(preset.values)),
+        head_dim=head_dim(preset.values),
     )
 
 
@@ -69,4 +102,6 @@ def _source_entry(source: Source) -> Entry:
         download_bytes=source.wheel_bytes,
         licence=source.licence,
         aliases=source.aliases,
+        kv_heads=source.kv_heads,
+        head_dim=source.head_dim,
     )

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sdk_builder.attention import RingCache, SlidingWindow
+from sdk_builder.attention import BlockSparse, Pattern, RingCache, SlidingWindow, kv_bytes
 from sdk_builder.bundle.record import (
     LARGEST,
     Count,
@@ -155,6 +155,15 @@ class ProgramPart(Record):
     size_bytes: Count
 
 
+class SparseBlocks(Record):
+    """Block-sparse attention: see `attention.BlockSparse`."""
+
+    block: Positive  # positions
+    local: Positive  # blocks
+    stride: Positive  # blocks
+    reach: Positive  # blocks
+
+
 class Program(Record):
     """The ExecuTorch program."""
 
@@ -164,7 +173,8 @@ class Program(Record):
     methods: tuple[Method, ...]
     context_length: Positive  # positions of a text, prompt and answer together
     max_chunk: Positive  # most tokens that one call may take (prefill)
-    window: Positive | None = None  # positions looked at, and the first four; None: all
+    window: Positive | None = None  # positions looked at, and the first four
+    sparse: SparseBlocks | None = None  # or blocks, and the first four; neither: all positions
     backend: str  # "xnnpack"
     operators: tuple[str, ...]  # that the runtime must have, outside delegates; sorted
     delegates: Count
@@ -172,10 +182,15 @@ class Program(Record):
 
     @property
     def ring(self) -> RingCache | None:
-        """How a sliding window's cache is laid out; None for attention to all positions."""
-        if self.window is None:
-            return None
-        return RingCache(SlidingWindow(self.window), self.max_chunk)
+        """How a pattern's cache is laid out; None for attention to all positions."""
+        return None if self.pattern is None else RingCache(self.pattern, self.max_chunk)
+
+    @property
+    def pattern(self) -> Pattern | None:
+        """Which positions are looked at; None: all."""
+        if self.window is not None:
+            return SlidingWindow(self.window)
+        return None if self.sparse is None else BlockSparse(**self.sparse.model_dump())
 
     @property
     def kv_positions(self) -> int:
@@ -187,6 +202,8 @@ class Program(Record):
         total = sum(part.size_bytes for part in self.parts)
         if self.parts and total != self.size_bytes:
             raise ValueError(f"parts are {total} bytes together, size_bytes is {self.size_bytes}")
+        if self.window is not None and self.sparse is not None:
+            raise ValueError("window and sparse exclude each other")
         if self.max_chunk > self.context_length:
             raise ValueError(
                 f"max_chunk {self.max_chunk} is more than context_length {self.context_length}"
@@ -261,13 +278,9 @@ class Manifest(Record):
 
     @property
     def kv_bytes_per_token(self) -> int:
-        """Bytes of all layers' keys and values of one token.
-
-        An int8 cache has an fp32 scale and an int8 zero point for each head.
-        """
-        size = self.model.head_dim
-        each = size + 4 + 1 if self.quantization.kv_cache == "int8" else 4 * size
-        return 2 * sum(self.model.kv_heads) * each
+        """Bytes of all layers' keys and values of one token."""
+        model = self.model
+        return kv_bytes(sum(model.kv_heads), model.head_dim, self.quantization.kv_cache)
 
     @property
     def file_names(self) -> tuple[str, ...]:

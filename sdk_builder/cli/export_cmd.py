@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from sdk_builder.attention import describe
 from sdk_builder.cli.answers import Exported
 from sdk_builder.cli.arguments import PATH, complete_model
 from sdk_builder.cli.invocation import Invocation, command_options
@@ -99,7 +100,8 @@ DEFAULT_CONTEXT = 4096
     default="full",
     show_default=True,
     metavar="KIND",
-    help="full, or window:N (--device host only): the last N positions and four sinks.",
+    help="full; window:N, the last N positions and four sinks; or block-sparse[:BLOCK,LOCAL,STRIDE]"
+    " (64,8,8), the last LOCAL blocks and each STRIDE-th within the context.",
 )
 @click.option("--zip", "make_zip", is_flag=True, help="Also write the bundle as one .zip file.")
 @click.option("--no-verify", is_flag=True, help="Do not compare the result with the model.")
@@ -161,8 +163,8 @@ def _text(made: Exported) -> str:
         f"{quantization.bits_per_weight:.2f} bits per weight, "
         + (
             f"{program.context_length} tokens of context"
-            if program.window is None
-            else f"a window of {program.window} tokens"
+            if program.pattern is None
+            else f"attention {describe(program.pattern)}"
         )
     ]
     if manifest.model.untrained:

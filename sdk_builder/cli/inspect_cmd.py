@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdk_builder.attention import SINKS
+from sdk_builder.attention import describe
 from sdk_builder.cli.arguments import bundle_argument
 from sdk_builder.cli.invocation import Invocation, command_options
 from sdk_builder.cli.output import human_bytes, human_count, table
@@ -63,15 +63,13 @@ def _overview(manifest: Manifest) -> str:
 
 
 def _attention(program: Program) -> str:
-    if program.window is None:
-        return "to all positions"
-    return f"to the last {program.window} positions and the first {SINKS}"
+    return describe(program.pattern)
 
 
 def _kv_cache(manifest: Manifest) -> str:
     each, program = manifest.kv_bytes_per_token, manifest.program
     whole = human_bytes(each * program.kv_positions)
-    if program.window is None:
+    if program.pattern is None:
         return f"{human_bytes(each)} a token, {whole} for the whole context"
     return f"{human_bytes(each)} a token, {whole} however long the text"
 

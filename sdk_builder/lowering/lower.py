@@ -16,7 +16,7 @@ from pathlib import Path
 
 from executorch.exir import schema
 
-from sdk_builder.attention import RingCache, SlidingWindow
+from sdk_builder.attention import Pattern, RingCache
 from sdk_builder.lowering.attention import KvCache
 from sdk_builder.lowering.constants import ConstantStore
 from sdk_builder.lowering.delegate import DelegateBuilder
@@ -52,21 +52,21 @@ class LoweringOptions:
     """What the program is made for.
 
     context_length: positions that a text may have; kv: the KV cache's format, "fp32" or "int8";
-    max_chunk: most tokens a call may take; window: attention to the last positions only, with a
+    max_chunk: most tokens a call may take; pattern: attention to some positions only, with a
     cache of that size; bos_id and eos_ids are for the Android runtime's own runner.
     """
 
     context_length: int = 4096
     max_chunk: int = 512
     kv: str = "fp32"
-    window: SlidingWindow | None = None
+    pattern: Pattern | None = None
     bos_id: int | None = None
     eos_ids: tuple[int, ...] = ()
 
     @property
     def ring(self) -> RingCache | None:
-        """How a sliding window's cache is laid out."""
-        return None if self.window is None else RingCache(self.window, self.max_chunk)
+        """How a pattern's cache is laid out."""
+        return None if self.pattern is None else RingCache(self.pattern, self.max_chunk)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""A sliding window in the program: where each token's key goes, and who looks at it.
+"""Attention patterns in the program: where each token's key goes, and who looks at it.
 
 All of it is computed at each call from the position of its first token, on kernels of the Android
-runtime. A cache of positions, written like the KV caches, says what each slot holds; one small
-delegate makes the mask of it, which all layers share.
+runtime; slots come from a table. A cache of positions, written like the KV caches, says what each
+slot holds; one small delegate makes the mask of it, which all layers share.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ _ALWAYS = 1e9  # beyond any position: sinks never get too old
 
 @dataclass(frozen=True)
 class RingConstants:
-    """always ``[1, slots]``, hidden ``[1, 1]``: see `mask_delegate`; exchange ``[hd, hd]`` swaps a
-    head's halves; frequencies ``[hd]``: rotary ones, once negative and once positive."""
+    """slots ``[period]`` int64: `RingCache.table`; farther ``[1, slots]``, hidden ``[1, 1]``: see
+    `mask_delegate`; exchange ``[hd, hd]`` swaps a head's halves; frequencies ``[hd]``: rotary ones,
+    once negative and once positive."""
 
     cache: RingCache
-    always: Constant
+    slots: Constant
+    farther: Constant
     hidden: Constant
     exchange: Constant
     frequencies: Constant
@@ -43,18 +45,20 @@ class RingConstants:
     @property
     def entries(self) -> tuple[Constant, ...]:
         """What the program reads outside of delegates."""
-        return (self.always, self.hidden, self.frequencies)
+        return (self.slots, self.farther, self.hidden, self.frequencies)
 
 
 def ring_constants(cache: RingCache, config: ShaktiConfig, store: ConstantStore) -> RingConstants:
     """Store what `RingConstants` names."""
     plain = inverse_frequencies(config)
-    always = torch.zeros(1, cache.slots)
-    always[:, : cache.pattern.sinks] = _ALWAYS
+    farther = torch.zeros(1, cache.slots)
+    farther[:, : cache.pattern.sinks] = _ALWAYS
+    farther[:, cache.first + cache.ring :] = cache.farther
     exchange = torch.eye(config.head_dim).roll(config.head_dim // 2, dims=1)
     return RingConstants(
         cache,
-        always=store.add(to_bytes(always), "constants"),
+        slots=store.add(to_bytes(torch.tensor(cache.table())), "constants"),
+        farther=store.add(to_bytes(farther), "constants"),
         hidden=store.add(to_bytes(torch.tensor([[_HIDDEN]])), "constants"),
         exchange=store.add(to_bytes(exchange), "constants"),
         frequencies=store.add(to_bytes(torch.cat((-plain, plain))), "constants"),
@@ -65,20 +69,23 @@ def mask_delegate(cache: RingCache, chunk: int) -> bytes:
     """The mask ``[S, slots]`` as a serialized delegate: 0 where a token looks, else very negative.
 
     Inputs: positions held ``[1, slots]``, those of the tokens ``[S, 1]``, the oldest that each
-    looks at ``[S, 1]`` (all less `_FUTURE`), then `always` and `hidden`.
+    looks at ``[S, 1]`` (all less `_FUTURE`), by how much older a slot's may be, then `hidden`.
     """
     builder = DelegateBuilder(5, 1)
     held = builder.input((1, cache.slots))
     tokens, oldest = builder.input((chunk, 1)), builder.input((chunk, 1))
-    always, hidden = builder.input((1, cache.slots)), builder.input((1, 1))
+    farther, hidden = builder.input((1, cache.slots)), builder.input((1, 1))
     mask = builder.output((chunk, cache.slots))
 
-    def ahead(a: Value, b: Value) -> Value:
-        """1 where a > b, which are whole numbers, else 0."""
-        return builder.clamp(builder.binary(schema.XNNSubtract, a, b), 0.0, 1.0)
+    def is_positive(whole: Value) -> Value:
+        """1 where a whole number is more than 0, else 0."""
+        return builder.clamp(whole, 0.0, 1.0)
 
-    future = ahead(held, tokens)
-    past = ahead(oldest, builder.binary(schema.XNNAdd, held, always))
+    # What is inside has all of the mask's rows: XNNPACK of some Android builds computes the rows
+    # behind the first wrongly where an inner tensor of one row meets one of several.
+    future = is_positive(builder.binary(schema.XNNSubtract, held, tokens))
+    gap = builder.binary(schema.XNNSubtract, oldest, held)
+    past = is_positive(builder.binary(schema.XNNSubtract, gap, farther))
     unseen = builder.binary(schema.XNNAdd, future, past)
     builder.binary(schema.XNNMultiply, unseen, hidden, mask)
     return builder.finish()
@@ -127,7 +134,7 @@ def prepare_call(
     positions = plan.temporary(_LONG, (chunk,), dynamic=True)
     plan.kernel("aten::arange", "start_out", [*bounds, plan.scalar(1), positions, positions])
     row = plan.view(positions, (1, -1))
-    slots = _slots(plan, cache, row)
+    slots = _slots(plan, constants, table, positions)
     sink_slots = _like(plan, row, _LONG)
     most = plan.scalar(pattern.sinks)
     plan.kernel("aten::clamp", "out", [row, plan.scalar(None), most, sink_slots, sink_slots])
@@ -138,18 +145,21 @@ def prepare_call(
     return RingCall(slots, sink_slots, mask, cos, sin)
 
 
-def _slots(plan: PlanBuilder, cache: RingCache, row: int) -> int:
-    """`RingCache.slot` of each position."""
+def _slots(
+    plan: PlanBuilder, constants: RingConstants, table: ConstantTable, positions: int
+) -> int:
+    """`RingCache.slot` of each of the positions ``[S]``, ``[1,S]``."""
+    cache = constants.cache
+    known = plan.constant(_LONG, (cache.period,), table.index(constants.slots))
+    turn = _scalar(plan, "remainder", positions, plan.scalar(cache.period))
+    value = _like(plan, positions, _LONG)
+    plan.kernel("aten::index_select", "out", [known, plan.scalar(0), turn, value, value])
+    is_sink = _like(plan, positions, _BOOL)
     sinks = plan.scalar(cache.pattern.sinks)
-    value = row
-    for name, other in (("sub", sinks), ("remainder", plan.scalar(cache.ring))):
-        value = _scalar(plan, name, value, other)
-    value = _scalar(plan, "add", value, plan.scalar(cache.first))
-    is_sink = _like(plan, row, _BOOL)
-    plan.kernel("aten::lt", "Scalar_out", [row, sinks, is_sink, is_sink])
-    slots = _like(plan, row, _LONG)
-    plan.kernel("aten::where", "self_out", [is_sink, row, value, slots, slots])
-    return slots
+    plan.kernel("aten::lt", "Scalar_out", [positions, sinks, is_sink, is_sink])
+    slots = _like(plan, positions, _LONG)
+    plan.kernel("aten::where", "self_out", [is_sink, positions, value, slots, slots])
+    return plan.view(slots, (1, -1))
 
 
 def _scalar(plan: PlanBuilder, name: str, value: int, other: int) -> int:
@@ -187,13 +197,24 @@ def _mask(
     written = [value, held, plan.scalar(0), slots, ignored, ignored]
     plan.kernel("llama::update_cache_with_indices", "out", written)
     column = plan.view(tokens, (-1, 1))
-    oldest = _scalar(plan, "sub", column, plan.scalar(cache.pattern.window - 1))
+    oldest = _oldest(plan, cache, row)
     mask = plan.temporary(_FLOAT, (chunk, cache.slots), dynamic=True)
-    always = plan.constant(_FLOAT, (1, cache.slots), table.index(constants.always))
+    farther = plan.constant(_FLOAT, (1, cache.slots), table.index(constants.farther))
     hidden = plan.constant(_FLOAT, (1, 1), table.index(constants.hidden))
     flat = plan.view(held, (1, cache.slots))
-    plan.delegate(segment, [flat, column, oldest, always, hidden, mask])
+    plan.delegate(segment, [flat, column, oldest, farther, hidden, mask])
     return mask
+
+
+def _oldest(plan: PlanBuilder, cache: RingCache, row: int) -> int:
+    """`RingCache.oldest` of each token, less `_FUTURE`, ``[S,1]``."""
+    step, begin = cache.pattern.step, row
+    if step > 1:
+        rest = _scalar(plan, "remainder", row, plan.scalar(step))
+        begin = _like(plan, row, _LONG)
+        plan.kernel("aten::sub", "out", [row, rest, plan.scalar(1), begin, begin])
+    behind = plan.scalar(_FUTURE + cache.pattern.back)
+    return plan.view(_scalar(plan, "sub", _to_float(plan, begin), behind), (-1, 1))
 
 
 def _sink_tables(
@@ -203,7 +224,7 @@ def _sink_tables(
     rest = _scalar(plan, "remainder", start, plan.scalar(cache.block))
     border = _like(plan, start, _LONG)
     plan.kernel("aten::sub", "out", [start, rest, plan.scalar(1), border, border])
-    reach = cache.pattern.window + cache.pattern.sinks - 1
+    reach = cache.pattern.span + cache.pattern.sinks - 1
     behind = _scalar(plan, "sub", _to_float(plan, border), plan.scalar(reach))
     shift = _like(plan, behind, _FLOAT)
     plan.kernel("aten::clamp", "out", [behind, plan.scalar(0), plan.scalar(None), shift, shift])

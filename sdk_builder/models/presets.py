@@ -46,17 +46,26 @@ class Preset:
         return parameter_count(self.values)
 
 
+def kv_heads(fields: Mapping[str, Any]) -> list[int]:
+    """KV heads of each layer with these ShaktiConfig arguments."""
+    uniform = fields.get("num_key_value_heads") or fields["num_attention_heads"]
+    return list(fields.get("kv_heads_per_layer") or [uniform] * fields["num_hidden_layers"])
+
+
+def head_dim(fields: Mapping[str, Any]) -> int:
+    """Size of a head with these ShaktiConfig arguments."""
+    return int(fields.get("head_dim") or fields["hidden_size"] // fields["num_attention_heads"])
+
+
 def parameter_count(fields: Mapping[str, Any]) -> int:
     """Parameters of the decoder with these ShaktiConfig arguments, a tied head counted once."""
     layers, hidden = fields["num_hidden_layers"], fields["hidden_size"]
     heads, ffn = fields["num_attention_heads"], fields["intermediate_size"]
-    head_dim = fields.get("head_dim") or hidden // heads
-    uniform = fields.get("num_key_value_heads") or heads
-    kv_heads = fields.get("kv_heads_per_layer") or [uniform] * layers
+    size = head_dim(fields)
     tables = 1 if fields.get("tie_word_embeddings", True) else 2
     embeddings = tables * fields["vocab_size"] * hidden
-    qkv_rows = sum((heads + 2 * kv) * head_dim for kv in kv_heads)
-    attention = qkv_rows * hidden + layers * heads * head_dim * hidden
+    qkv_rows = sum((heads + 2 * kv) * size for kv in kv_heads(fields))
+    attention = qkv_rows * hidden + layers * heads * size * hidden
     biases = qkv_rows if fields.get("attention_bias", False) else 0
     feed_forward = layers * 3 * hidden * ffn
     norms = (2 * layers + 1) * hidden

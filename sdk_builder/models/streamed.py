@@ -28,11 +28,11 @@ def streamed_logits(
 ) -> list[Tensor]:
     """Logits of every position of each sequence of ids, ``[len, V]`` float32.
 
-    Weights of `source` may be torchao's tensors. ring: of a sliding window, None for full
-    attention. Raises CheckpointError.
+    Weights of `source` may be torchao's tensors. ring: of an attention pattern, None for
+    full attention. Raises CheckpointError.
     """
     config = source.config
-    attend = attend_causally if ring is None else attend_in_window(config, ring)
+    attend = attend_causally if ring is None else attend_in_pattern(config, ring)
     longest = max(map(len, sequences))
     # Padding comes behind the tokens, where causal attention does not look.
     padded = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in sequences])
@@ -90,10 +90,10 @@ def attend_causally(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return mixed.transpose(1, 2)
 
 
-def attend_in_window(config: ShaktiConfig, ring: RingCache) -> Attend:
-    """A sliding window over all keys, block by block: each with its mask, and its sinks moved."""
+def attend_in_pattern(config: ShaktiConfig, ring: RingCache) -> Attend:
+    """A pattern over all keys, block by block: each with its mask, and its sinks moved."""
     frequencies = inverse_frequencies(config)
-    window, sinks = ring.pattern.window, ring.pattern.sinks
+    sinks = ring.pattern.sinks
 
     def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         parts = []
@@ -103,7 +103,7 @@ def attend_in_window(config: ShaktiConfig, ring: RingCache) -> Attend:
             moved = rotate(k[:, :sinks], cos[None, :, None], sin[None, :, None])
             keys = torch.cat((moved, k[:, sinks:]), dim=1)[:, :stop]
             query, key = torch.arange(start, stop)[:, None], torch.arange(stop)[None]
-            mask = (key <= query) & ((query - key < window) | (key < sinks))
+            mask = ring.pattern.visible(query, key)
             mixed = F.scaled_dot_product_attention(
                 q[:, start:stop].transpose(1, 2),
                 keys.transpose(1, 2),

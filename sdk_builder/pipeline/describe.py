@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sdk_builder.attention import BlockSparse, Pattern, SlidingWindow
 from sdk_builder.bundle.chat import ChatTurns
 from sdk_builder.bundle.manifest import (
     Generation,
@@ -28,6 +29,7 @@ from sdk_builder.bundle.manifest import (
     Rope,
     RopeScaling,
     SourceFile,
+    SparseBlocks,
     TensorSpec,
     TokenizerInfo,
 )
@@ -210,7 +212,7 @@ def _program(made: Made) -> Program:
         methods=tuple(methods),
         context_length=request.positions,
         max_chunk=request.max_chunk,
-        window=None if request.window is None else request.window.window,
+        **_attention(request.pattern),
         backend="xnnpack",
         operators=made.program.operators,
         delegates=made.program.delegates,
@@ -235,3 +237,13 @@ def _own_version() -> str:
     from sdk_builder import __version__
 
     return __version__
+
+
+def _attention(pattern: Pattern | None) -> dict[str, Any]:
+    """The manifest's fields for a pattern."""
+    if isinstance(pattern, SlidingWindow):
+        return {"window": pattern.window}
+    if isinstance(pattern, BlockSparse):
+        names = SparseBlocks.model_fields
+        return {"sparse": SparseBlocks(**{name: getattr(pattern, name) for name in names})}
+    return {}

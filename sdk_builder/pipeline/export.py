@@ -9,7 +9,7 @@ from sdk_builder.bundle.reader import Bundle
 from sdk_builder.bundle.writer import BundleWriter, write_zip
 from sdk_builder.log import Steps
 from sdk_builder.pipeline.describe import PROGRAM_FILE, TOKENIZER_FILE, Made, describe
-from sdk_builder.pipeline.memory import return_large_blocks, keep_little
+from sdk_builder.pipeline.memory import keep_little, return_large_blocks
 from sdk_builder.pipeline.request import DEFAULT_CONTEXT, ExportRequest, ExportResult
 from sdk_builder.pipeline.stages import (
     check_request,

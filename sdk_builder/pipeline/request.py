@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sdk_builder.attention import (
     LAST_POSITION,
+    Pattern,
     RingCache,
-    SlidingWindow,
     parse_attention,
 )
 from sdk_builder.bundle.reader import Bundle
@@ -59,19 +59,19 @@ class ExportRequest:
         return QuantOptions(self.group_size, self.embedding, self.bits)
 
     @property
-    def window(self) -> SlidingWindow | None:
-        """A sliding window instead of full attention. Raises UsageError."""
-        return parse_attention(self.attention)
+    def pattern(self) -> Pattern | None:
+        """Which positions are looked at, None for all. Raises UsageError."""
+        return parse_attention(self.attention, self.context_length)
 
     @property
     def ring(self) -> RingCache | None:
-        """How a sliding window's cache is laid out."""
-        return None if self.window is None else RingCache(self.window, self.max_chunk)
+        """How a pattern's cache is laid out. Raises UsageError."""
+        return None if self.pattern is None else RingCache(self.pattern, self.max_chunk)
 
     @property
     def positions(self) -> int:
-        """Longest text: a sliding window goes on as far as rotary angles are exact."""
-        return self.context_length if self.window is None else LAST_POSITION
+        """Longest text: with a pattern, as far as rotary angles are exact."""
+        return self.context_length if self.pattern is None else LAST_POSITION
 
     @property
     def max_chunk(self) -> int:

@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdk_builder.attention import parse_attention
+from sdk_builder.attention import RingCache
 from sdk_builder.bundle.chat import ChatTurns, derive_turns
 from sdk_builder.bundle.manifest import GoldenPrompt, Quality
 from sdk_builder.errors import ExportError, TemplateError, UsageError, VerificationError
@@ -48,11 +48,8 @@ def check_request(request: ExportRequest) -> Scheme:
         if found not in known:
             choices = ", ".join(str(one) for one in known if one is not None)
             raise UsageError(f"No {what} is called {found!r}.", f"Use one of {choices}.")
-    if parse_attention(request.attention) is not None and request.device == "android":
-        raise UsageError(
-            "A sliding window gives other answers on the Android runtime than here, as yet.",
-            "Add --device host to use it on this machine (docs/attention.md).",
-        )
+    if request.pattern is not None:
+        RingCache(request.pattern, request.max_chunk)
     return adjust(find_scheme(request.quant), request.quant_options)
 
 
@@ -68,10 +65,10 @@ def open_model(request: ExportRequest, steps: Steps) -> Checkpoint:
                 f"A context of {request.context_length} is more than the "
                 f"{config.max_position_embeddings} positions that the model was made for."
             )
-        if request.window is not None:
+        if request.pattern is not None:
             steps.warn(
-                f"A window of {request.window.window} positions: unless the model was trained with "
-                "it, it loses quality. Measure with: shakti-sdk eval"
+                f"Attention {request.pattern}: unless the model was trained with it, it loses "
+                "quality. Measure with: shakti-sdk eval"
             )
         millions = _parameters(checkpoint) / 1e6
         note = ", untrained" if checkpoint.source.untrained else ""
@@ -124,7 +121,7 @@ def lower_program(
             context_length=request.positions,
             max_chunk=request.max_chunk,
             kv=request.kv,
-            window=request.window,
+            pattern=request.pattern,
             bos_id=tokenizer.bos_id,
             eos_ids=tokenizer.eos_ids,
         )

@@ -51,8 +51,8 @@ class ExecutorchEngine:
     """A `.pte` on this machine, through ExecuTorch's Python runtime.
 
     threads: for the whole process (the runtime has one pool); None keeps the runtime's choice.
-    traced: record what runs and when, for `write_trace`. ring: of a program with a sliding window;
-    a call across one of its borders becomes two.
+    traced: record what runs and when, for `write_trace`. ring: of a program with an attention
+    pattern; a call across one of its borders becomes two.
 
     Raises SessionError when the program does not load.
     """
@@ -141,11 +141,11 @@ class ExecutorchEngine:
             )
 
     def _remember(self, method: str, start: int, stop: int) -> None:
-        """Refuse to go on behind what a sliding window's ring has forgotten."""
+        """Refuse to go on behind what a pattern's ring has forgotten."""
         written = self._written[method]
         if self._ring is not None and self._ring.reusable(start, written) != start:
             raise SessionError(
-                f"position {start} is too far back: of {written} positions the sliding window "
+                f"position {start} is too far back: of {written} positions the cache "
                 f"remembers the last {self._ring.ring}",
                 "start again at position 0",
             )

@@ -165,7 +165,9 @@ def said_to_the_app(manifest: Manifest) -> dict[str, Any]:
         ],
         "program": [
             *(program.file, program.size_bytes, program.sha256, program.context_length),
-            *(program.max_chunk, program.window, program.backend, list(program.operators)),
+            *(program.max_chunk, program.window),
+            program.sparse and list(program.sparse.model_dump().values()),
+            *(program.backend, list(program.operators)),
         ],
         "tokenizer": [
             *(tokenizer.file, tokenizer.kind, tokenizer.sha256, tokenizer.vocab_size),

@@ -8,11 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdk_builder.attention import LAST_POSITION, RingCache, SlidingWindow, parse_attention
+from sdk_builder.attention import (
+    LAST_POSITION,
+    BlockSparse,
+    RingCache,
+    SlidingWindow,
+    describe,
+    parse_attention,
+)
 from sdk_builder.errors import UsageError
 
 WINDOWS = st.builds(SlidingWindow, st.integers(1, 30), st.integers(0, 5))
-RINGS = st.builds(RingCache, WINDOWS, st.integers(1, 12))
+
+
+@st.composite
+def sparse_patterns(draw: st.DrawFn) -> BlockSparse:
+    reach = draw(st.integers(1, 12))
+    local = draw(st.integers(1, reach))
+    sizes = st.sampled_from((1, 2, 4, 8))
+    return BlockSparse(draw(sizes), local, draw(st.integers(1, 5)), reach, draw(st.integers(0, 5)))
+
+
+RINGS = st.one_of(
+    st.builds(RingCache, WINDOWS, st.integers(1, 12)),
+    st.builds(RingCache, sparse_patterns(), st.sampled_from((1, 2, 4, 8, 16))),
+)
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 
 
@@ -59,12 +79,48 @@ def test_full_attention_is_no_window_and_a_window_has_four_sinks() -> None:
         "window:5,sinks=4",
         "window:9e9",
         "window:٣",
+        "block-sparse:",
+        "block-sparse:64,8",
+        "block-sparse:64,8,8,64,4",
+        "block-sparse:0,8,8",
+        "block-sparse:64,0,8",
+        "block-sparse:64,8,0",
+        "block-sparse:64,9,8,8",
+        "block-sparse:64,8,8,9999",
     ],
 )
 def test_other_texts_are_refused_in_one_line(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_attention(text)
     assert "\n" not in caught.value.message
+
+
+def test_block_sparse_looks_back_over_the_context() -> None:
+    usual = BlockSparse(block=64, local=8, stride=8, reach=64)
+    assert parse_attention("block-sparse", 4096) == usual
+    assert parse_attention("block-sparse:64,8,8", 4100) == usual
+    assert parse_attention(str(usual), 1024) == usual
+    assert parse_attention("window:7") == SlidingWindow(7) == parse_attention(str(SlidingWindow(7)))
+
+
+def test_blocks_and_chunks_must_fit() -> None:
+    RingCache(BlockSparse(64, 8, 8, 64), 16)
+    with pytest.raises(UsageError, match="64 positions and chunks of 96") as caught:
+        RingCache(BlockSparse(64, 8, 8, 64), 96)
+    assert "--chunk" in caught.value.hint
+
+
+def test_patterns_are_told_in_words() -> None:
+    assert describe(None) == "to all positions"
+    assert describe(SlidingWindow(20)) == "to the last 20 positions and the first 4"
+    assert describe(BlockSparse(64, 8, 3, 64)) == (
+        "to the last 8 blocks of 64, each 3rd of the last 64, and the first 4 positions"
+    )
+
+
+def test_block_sparse_keeps_a_quarter_of_4096_positions() -> None:
+    ring = RingCache(BlockSparse(64, 8, 8, 64), 64)
+    assert ring.slots == 4 + 1 + 8 * 64 + 8 * 64
 
 
 def test_a_window_larger_than_any_text_is_refused() -> None:
@@ -79,12 +135,38 @@ def test_a_token_looks_at_its_window_and_the_sinks(window: SlidingWindow, query:
     assert set(seen) == recent | set(range(min(window.sinks, query + 1)))
 
 
+@given(sparse_patterns(), st.integers(0, 150))
+def test_a_token_looks_at_its_blocks(pattern: BlockSparse, query: int) -> None:
+    own = query // pattern.block
+    blocks = {*range(own - pattern.local + 1, own + 1)}
+    blocks |= {
+        one for one in range(own - pattern.reach + 1, own + 1) if (one + 1) % pattern.stride == 0
+    }
+    for key in range(200):
+        wanted = key <= query and (key // pattern.block in blocks or key < pattern.sinks)
+        assert pattern.visible(query, key) == wanted
+
+
+@given(RINGS, st.integers(0, 400))
+def test_slots_behind_the_sinks_repeat(ring: RingCache, position: int) -> None:
+    if position >= ring.pattern.sinks:
+        assert ring.slot(position) == ring.table()[position % ring.period]
+
+
+@given(RINGS, st.integers(0, 300))
+def test_what_a_token_looks_at_is_told_by_where_its_keys_lie(ring: RingCache, query: int) -> None:
+    """The rule that programs go by: no older than `oldest`, or `farther` for strided blocks."""
+    for key in range(ring.pattern.sinks, query + 1):
+        farther = ring.farther if ring.slot(key) >= ring.first + ring.ring else 0
+        assert ring.pattern.visible(query, key) == (key >= ring.oldest(query) - farther)
+
+
 @given(RINGS, SIZES)
 def test_every_token_finds_its_keys_however_the_text_is_split(
     ring: RingCache, sizes: list[int]
 ) -> None:
     slots = Slots(ring)
-    for positions in calls(ring, 0, 3 * ring.slots + 20, sizes):
+    for positions in calls(ring, 0, 3 * ring.period + 20, sizes):
         slots.call(positions)
     assert max(slots.held) < ring.slots
     assert ring.pattern.sinks not in slots.held, "the spare slot is written by nobody"
@@ -94,7 +176,7 @@ def test_every_token_finds_its_keys_however_the_text_is_split(
 def test_what_is_reusable_is_still_there(
     ring: RingCache, sizes: list[int], data: st.DataObject
 ) -> None:
-    written = data.draw(st.integers(1, 2 * ring.slots))
+    written = data.draw(st.integers(1, 2 * ring.period + 20))
     slots = Slots(ring)
     for positions in calls(ring, 0, written, sizes):
         slots.call(positions)
@@ -111,6 +193,6 @@ def test_sinks_stay_about_a_window_away(ring: RingCache, query: int) -> None:
         return
     last = ring.pattern.sinks - 1
     distance = query - (last + ring.shift(query))
-    assert distance <= max(ring.pattern.window - 1, 0) + ring.block
+    assert distance <= max(ring.pattern.span - 1, 0) + ring.block
     assert ring.shift(query) == ring.shift(query // ring.block * ring.block)
-    assert ring.shift(query) == 0 or distance >= ring.pattern.window
+    assert ring.shift(query) == 0 or distance >= ring.pattern.span

@@ -1,8 +1,9 @@
-"""A bundle with a sliding window: exported, verified, and talked to for longer than its cache."""
+"""Bundles with an attention pattern: exported, verified, talked to for longer than their caches."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,16 +14,14 @@ from sdk_builder.runtime import GenerationOptions
 from sdk_builder.verify import verify_bundle
 
 
-def exported(folder: Path, output: Path, *, device: str, kv: str = "fp32") -> Bundle:
-    request = ExportRequest(
-        str(folder), output, device=device, quant="none", chunk=8, attention="window:20", kv=kv
-    )
+def exported(folder: Path, output: Path, **options: Any) -> Bundle:
+    request = ExportRequest(str(folder), output, quant="none", chunk=8, **options)
     return run_export(request).bundle
 
 
 @pytest.mark.parametrize("kv", ["fp32", "int8"])
 def test_a_window_goes_on_where_its_ring_went_round(folder: Path, tmp_path: Path, kv: str) -> None:
-    bundle = exported(folder, tmp_path / "bundle", device="host", kv=kv)
+    bundle = exported(folder, tmp_path / "bundle", attention="window:20", kv=kv)
     assert verify_bundle(bundle, against=str(folder)).ok
     ring = bundle.manifest.program.ring
     assert ring is not None
@@ -40,8 +39,26 @@ def test_a_window_goes_on_where_its_ring_went_round(folder: Path, tmp_path: Path
         assert session.stats.reused_tokens > 0
 
 
-def test_a_window_is_refused_for_android_as_yet(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="Android runtime") as caught:
-        exported(folder, tmp_path / "bundle", device="android")
-    assert "--device host" in caught.value.hint
+def test_block_sparse_attention_goes_on_beyond_its_context(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "bundle"
+    bundle = exported(folder, target, attention="block-sparse:8,2,2", context_length=64)
+    assert verify_bundle(bundle, against=str(folder)).ok
+    program = bundle.manifest.program
+    assert program.ring is not None
+    assert (program.ring.ring, program.ring.strided) == (16, 32)
+    assert program.sparse is not None
+    assert program.sparse.reach == 8
+    with Session(bundle) as session:
+        prompt = session.encode("abc " * 60)
+        options = GenerationOptions(temperature=0.0, max_tokens=60)
+        answer = list(session.tokens(prompt, options))
+        assert len(prompt) + len(answer) > 2 * 64
+        list(session.tokens([*prompt, *answer, *prompt[:3]], options))
+        assert session.stats.reused_tokens > 0
+
+
+def test_blocks_that_do_not_fit_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="do not fit") as caught:
+        exported(tmp_path / "none", tmp_path / "bundle", attention="block-sparse:12,2,2")
+    assert "--chunk" in caught.value.hint
     assert not (tmp_path / "bundle").exists()

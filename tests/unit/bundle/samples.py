@@ -138,6 +138,16 @@ def models(draw: st.DrawFn) -> m.ModelInfo:
     return draw(others)
 
 
+sparse_blocks = st.builds(
+    m.SparseBlocks, block=positives, local=positives, stride=positives, reach=positives
+)
+patterns: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"window": positives}),
+    st.fixed_dictionaries({"sparse": sparse_blocks}),
+)
+
+
 @st.composite
 def programs(draw: st.DrawFn, file: str) -> m.Program:
     sizes = draw(st.lists(st.integers(0, 2**40), max_size=4).filter(lambda s: s == [] or sum(s)))
@@ -153,7 +163,7 @@ def programs(draw: st.DrawFn, file: str) -> m.Program:
         methods=draw(tuples(st.builds(m.Method, name=texts, inputs=specs, outputs=specs))),
         context_length=context_length,
         max_chunk=draw(st.integers(1, context_length)),
-        window=draw(st.none() | positives),
+        **draw(patterns),
         backend=draw(texts),
         operators=draw(tuples(texts)),
         delegates=draw(counts),

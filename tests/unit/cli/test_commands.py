@@ -47,6 +47,17 @@ def test_models_with_a_name_shows_its_fields(shakti: Shakti):
     assert "shakti-500m" not in outcome.stdout
 
 
+def test_models_tells_what_a_kv_cache_takes(shakti: Shakti):
+    outcome = shakti("models", "smollm2-135m", "--json")
+    (model,) = outcome.document["models"]
+    kv = model["kv_cache_bytes"]
+    assert kv["full"]["fp32"] == 4096 * 30 * 3 * 64 * 2 * 4
+    assert kv["full"]["int8"] == 4096 * 30 * 3 * (64 + 4 + 1) * 2
+    assert kv["full"]["fp32"] > 12 * kv["block-sparse"]["int8"]
+    assert kv["window:1020"]["fp32"] == (4 + 1 + 1020 - 1 + 128) * 30 * 3 * 64 * 2 * 4
+    assert "block-sparse" in shakti("models", "smollm2-135m").stdout
+
+
 def test_models_takes_an_alias(shakti: Shakti):
     models = shakti("models", "SmolLM2-135M-Instruct", "--json").document["models"]
     assert [model["name"] for model in models] == ["smollm2-135m"]

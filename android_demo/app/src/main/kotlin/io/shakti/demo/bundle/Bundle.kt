@@ -84,6 +84,9 @@ data class QualityInfo(
     val note: String = "",
 )
 
+/** Block-sparse attention; [block] in positions, the rest in blocks. */
+data class SparseBlocks(val block: Int, val local: Int, val stride: Int, val reach: Int)
+
 data class ProgramInfo(
     val file: String,
     val sizeBytes: Long,
@@ -91,6 +94,7 @@ data class ProgramInfo(
     val contextLength: Int,
     val maxChunk: Int,
     val window: Int?,
+    val sparse: SparseBlocks?,
     val backend: String,
     val operators: List<String>,
 )

@@ -121,16 +121,29 @@ private fun JsonNode.program(): ProgramInfo = record {
         contextLength = this["context_length"].count32(least = 1),
         maxChunk = this["max_chunk"].count32(least = 1),
         window = nullable("window")?.count32(least = 1),
+        sparse = nullable("sparse")?.sparseBlocks(),
         backend = this["backend"].text(),
         operators = this["operators"].list().map { it.text() },
     )
     this["delegates"].whole(COUNT)
     this["methods"].list().forEach { it.checkMethod() }
     optional("parts")?.list()?.map { it.partSize() }?.let { checkPartSizes(it, result.sizeBytes) }
+    if (result.window != null && result.sparse != null) {
+        fail("window and sparse exclude each other")
+    }
     if (result.maxChunk > result.contextLength) {
         fail("max_chunk ${result.maxChunk} is more than context_length ${result.contextLength}")
     }
     result
+}
+
+private fun JsonNode.sparseBlocks(): SparseBlocks = record {
+    SparseBlocks(
+        block = this["block"].count32(least = 1),
+        local = this["local"].count32(least = 1),
+        stride = this["stride"].count32(least = 1),
+        reach = this["reach"].count32(least = 1),
+    )
 }
 
 private fun JsonNode.checkMethod(): Unit = record {

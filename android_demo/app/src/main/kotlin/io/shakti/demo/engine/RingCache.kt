@@ -1,27 +1,65 @@
 package io.shakti.demo.engine
 
+import io.shakti.demo.bundle.ProgramInfo
+import io.shakti.demo.bundle.SparseBlocks
+
 /**
- * How a sliding window's cache is laid out; the rules of the SDK's `sdk_builder/attention.py`.
+ * How the cache of a sliding window or of block-sparse attention is laid out; the rules of the SDK's
+ * `sdk_builder/attention.py`.
  *
- * A token looks at the last [window] positions, its own included, and at the first [SINKS]. No call
- * may go across a multiple of [block]: the sinks move there.
+ * A token looks at everything from [back] positions before its block of [step] positions on, and at
+ * some blocks [farther] back. No call may go across a multiple of [chunk].
  */
-internal class RingCache(window: Int, private val block: Int) {
-    private val ring = window - 1 + block
+internal class RingCache private constructor(
+    private val chunk: Int,
+    private val step: Int,
+    private val back: Long,
+    private val farther: Long,
+    private val ring: Long,
+    private val stridedSpan: Long,
+    stride: Int = 1,
+) {
+    /** Positions that the cache has room for. */
+    val slots: Long = SINKS + 1 + ring + stridedSpan / stride
 
     /** How many ids from position [start] on one call may take, [most] at the most. */
-    fun room(start: Int, most: Int): Int = minOf(most, block - start % block)
+    fun room(start: Int, most: Int): Int = minOf(most, chunk - start % chunk)
 
     /**
      * How many of [prefix] kept positions a cache that has held [written] can go on behind: all, or
-     * none when the ring has forgotten what lies before them.
+     * none when what the next token looks at has been written over.
      */
     fun reusable(prefix: Int, written: Int): Int {
-        val lost = written > SINKS + ring
-        return if (!lost || prefix >= written - block) prefix else 0
+        if (written <= ring) return prefix
+        val oldest = prefix - prefix % step - back
+        val near = oldest >= written - ring
+        val far = written <= stridedSpan || oldest - farther >= written - stridedSpan
+        return if (near && (stridedSpan == 0L || far)) prefix else 0
     }
 
-    private companion object {
-        const val SINKS = 4
+    companion object {
+        private const val SINKS = 4
+
+        /** The one of [program]; null where every token looks at all before it. */
+        fun of(program: ProgramInfo): RingCache? =
+            program.window?.let { window(it, program.maxChunk) }
+                ?: program.sparse?.let { sparse(it, program.maxChunk) }
+
+        fun window(window: Int, chunk: Int): RingCache =
+            RingCache(chunk, 1, window - 1L, 0, window - 1L + chunk, 0)
+
+        fun sparse(blocks: SparseBlocks, chunk: Int): RingCache {
+            val (block, local, stride, reach) = blocks
+            val more = maxOf(1, chunk / block) - 1L
+            val group = stride.toLong() * block
+            val span = ceilDiv((reach + more) * block, group) * group
+            val whole = span / block
+            val needed = (local - 1L) + maxOf(1L, chunk / block.toLong())
+            val ring = (needed..whole).first { whole % it == 0L }
+            val farther = (reach - local).toLong() * block
+            return RingCache(chunk, block, (local - 1L) * block, farther, ring * block, span, stride)
+        }
+
+        private fun ceilDiv(a: Long, b: Long): Long = (a + b - 1) / b
     }
 }

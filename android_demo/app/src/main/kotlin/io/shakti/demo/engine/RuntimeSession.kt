@@ -18,7 +18,7 @@ internal class RuntimeSession(
     private val cache = KvCache(
         program,
         manifest.program.contextLength,
-        manifest.program.window?.let { RingCache(it, manifest.program.maxChunk) },
+        RingCache.of(manifest.program),
     )
     private val settings = AnswerSettings(
         manifest.program.maxChunk,

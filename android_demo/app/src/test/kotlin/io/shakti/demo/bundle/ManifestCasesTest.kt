@@ -107,8 +107,8 @@ class ManifestCasesTest {
                 },
                 "program" to with(program) {
                     listOf(
-                        file, sizeBytes, sha256, contextLength, maxChunk, window, backend,
-                        operators,
+                        file, sizeBytes, sha256, contextLength, maxChunk, window,
+                        sparse?.run { listOf(block, local, stride, reach) }, backend, operators,
                     )
                 },
                 "tokenizer" to with(tokenizer) {

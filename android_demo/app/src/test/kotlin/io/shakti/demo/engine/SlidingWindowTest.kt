@@ -1,5 +1,6 @@
 package io.shakti.demo.engine
 
+import io.shakti.demo.bundle.SparseBlocks
 import io.shakti.demo.fakes.scriptedBundle
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
@@ -15,7 +16,7 @@ internal class SlidingWindowTest : EngineTestBase() {
         val info = bundle.manifest.program.copy(window = window)
         open(bundle.copy(manifest = bundle.manifest.copy(program = info)), program)
     }
-    private val ring = RingCache(window, chunk)
+    private val ring = RingCache.window(window, chunk)
 
     private fun ask(vararg turns: Turn): Answer =
         session.answer(turns.toList(), ChatOptions(maxTokens = 30), Heard())
@@ -55,6 +56,19 @@ internal class SlidingWindowTest : EngineTestBase() {
         assertEquals(190, ring.reusable(prefix = 190, written = 200))
         assertEquals(184, ring.reusable(prefix = 184, written = 200))
         assertEquals(0, ring.reusable(prefix = 183, written = 200))
+    }
+
+    @Test
+    fun blocks_that_are_written_over_cannot_be_gone_on_behind() {
+        // Blocks of 4; a ring of 5 blocks; every 2nd of the last 8 as well, 10 with those of a call.
+        val sparse = RingCache.sparse(SparseBlocks(block = 4, local = 3, stride = 2, reach = 8), 8)
+        assertEquals(5, sparse.reusable(prefix = 5, written = 20))
+        assertEquals(0, sparse.reusable(prefix = 5, written = 60))
+        assertEquals(52, sparse.reusable(prefix = 52, written = 60))
+        assertEquals(0, sparse.reusable(prefix = 43, written = 60))
+        assertEquals(3, sparse.room(start = 13, most = 8))
+        assertEquals(4L + 1 + 20 + 20, sparse.slots)
+        assertEquals(4L + 1 + 35, ring.slots)
     }
 
     private companion object {

@@ -57,6 +57,7 @@ fun scriptedBundle(
             contextLength = contextLength,
             maxChunk = maxChunk,
             window = null,
+            sparse = null,
             backend = "xnnpack",
             operators = operators,
         ),

@@ -4,6 +4,7 @@ import io.shakti.demo.AppFailure
 import io.shakti.demo.FailureKind
 import io.shakti.demo.engine.GoldenAnswers
 import io.shakti.demo.engine.Program
+import io.shakti.demo.engine.RingCache
 import io.shakti.demo.engine.goldenAnswers
 import org.junit.AfterClass
 import org.junit.Assert.assertArrayEquals
@@ -31,6 +32,19 @@ class ProgramRuntimeTest {
         val answers = goldenAnswers(fp32, RuntimeBundles.none.manifest.golden, maxChunk)
         assertEquals(GoldenAnswers(5, 5, 1.0), answers)
         assertNull(answers!!.problem(exact = true))
+    }
+
+    @Test
+    fun attention_patterns_repeat_every_golden_answer_to_the_token() {
+        for (bundle in listOf(RuntimeBundles.window, RuntimeBundles.sparse)) {
+            val info = bundle.manifest.program
+            val longest = bundle.manifest.golden.maxOf { it.promptIds.size + it.expectedIds.size }
+            assertTrue("$longest", longest > checkNotNull(RingCache.of(info)).slots)
+            val answers = loader.open(bundle.programFile, threads = null).use {
+                goldenAnswers(it, bundle.manifest.golden, info.maxChunk)
+            }
+            assertEquals(GoldenAnswers(5, 5, 1.0), answers)
+        }
     }
 
     @Test

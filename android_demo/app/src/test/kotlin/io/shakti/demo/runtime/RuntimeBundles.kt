@@ -16,6 +16,12 @@ internal object RuntimeBundles {
     /** fp32. */
     val none: Bundle by lazy { read("shakti.bundle.none") }
 
+    /** fp32 with a sliding window of 24. */
+    val window: Bundle by lazy { read("shakti.bundle.window") }
+
+    /** fp32 with block-sparse attention over 64 positions. */
+    val sparse: Bundle by lazy { read("shakti.bundle.sparse") }
+
     private fun read(property: String): Bundle {
         val path = checkNotNull(System.getProperty(property)) { "-D$property: a bundle's folder" }
         val folder = File(path)

@@ -94,6 +94,11 @@ class DetailsPage(
         program.window?.let {
             fact(R.string.details_window, tokens(R.string.details_window_value, it))
         }
+        program.sparse?.let {
+            val numbers = listOf(it.local, it.block, it.stride, it.reach)
+            val words = numbers.map { one -> numberWords(one.toDouble()) }.toTypedArray()
+            fact(R.string.details_sparse, context.getString(R.string.details_sparse_value, *words))
+        }
         manifest.kvBytes?.let {
             val words = context.bytesWords(it)
             val kv = context.getString(R.string.details_kv_value, words, quantization.kvCache)
