@@ -1,9 +1,9 @@
-"""A sliding window beside full attention: speed by depth, a long stream, and what it costs.
+"""Attention patterns beside full attention: speed by depth, a long stream, and what it costs.
 
-    python benchmarks/attention_depth.py --full BUNDLE --window BUNDLE --text TEXT --out depth.json
-        [--depths 0,1024,2048,3584] [--stream 20000]
+    python benchmarks/attention_depth.py --full BUNDLE --window BUNDLE --sparse BUNDLE --text TEXT
+        --out depth.json [--figure depth.svg] [--depths 0,1024,2048,3584] [--stream 20000]
 
-Both bundles are of SmolLM2-135M in the same format. Measured, alternating, in one process each:
+The bundles are of SmolLM2-135M in the same format. Measured, alternating, in one process each:
 
 - decode tokens/s at each depth (the cache filled up to there), as a ratio to depth 0; llama.cpp's
   Q4_0 of the same model at the same depths beside it (built by the script, peers/llama_cpp.py);
@@ -21,13 +21,14 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: see peers/running.py
 
 import psutil
 import torch
+from matplotlib import pyplot
 from peers import llama_cpp, running, subjects
 from torch.nn import functional as F
 
@@ -74,6 +75,17 @@ def llama_by_depth(depths: Sequence[int], steps: Steps) -> dict[int, list[float]
         return running.llama_speeds(rows)["decode"]
 
     return {depth: [speed(depth) for _ in range(ROUNDS)] for depth in depths}
+
+
+def draw(speeds: Mapping[str, Mapping[int, float]], path: Path) -> None:
+    """Tokens/s by depth, a line for each program, as an SVG."""
+    figure, axes = pyplot.subplots(figsize=(6.4, 3.6), layout="constrained")
+    for name, by in speeds.items():
+        axes.plot(list(by), list(by.values()), marker="o", label=name)
+    axes.set(xlabel="positions before it", ylabel="decode, tokens/s", ylim=(0, None))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def losses(session: Session, ids: Sequence[int], start: int) -> torch.Tensor:
@@ -141,25 +153,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", type=Path, required=True)
     parser.add_argument("--window", type=Path, required=True)
+    parser.add_argument("--sparse", type=Path, required=True)
     parser.add_argument("--text", type=Path, required=True, help="a UTF-8 text")
     parser.add_argument("--depths", default="0,1024,2048,3584")
-    parser.add_argument("--stream", type=int, default=20_000)
+    parser.add_argument("--stream", type=int, default=20_000, help="0: none")
+    parser.add_argument("--figure", type=Path, help="draw speed by depth, as SVG")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     depths, steps = [int(one) for one in options.depths.split(",")], Steps()
     found: dict[str, object] = {}
-    with Session(options.full, threads=2) as full, Session(options.window, threads=2) as window:
-        with steps.step("Decoding at each depth"):
-            speeds = {"full": by_depth(full, depths), "window": by_depth(window, depths)}
-        with steps.step("A long stream"):
-            text = options.text.read_text(encoding="utf-8")
+    speeds: dict[str, dict[int, list[float]]] = {}
+    for name in ("full", "window", "sparse"):
+        with Session(getattr(options, name), threads=2) as one, steps.step(f"Decoding: {name}"):
+            speeds[str(one.manifest.program.pattern or "full")] = by_depth(one, depths)
+    if options.stream:
+        text = options.text.read_text(encoding="utf-8")
+        with (
+            steps.step("A long stream"),
+            Session(options.full, threads=2) as full,
+            Session(options.window, threads=2) as window,
+        ):
             found["stream"] = long_stream(window, full, text, options.stream)
     with steps.step("llama-bench at each depth"):
         speeds["llama.cpp Q4_0"] = llama_by_depth(depths, steps)
-    found["decode_tokens_per_s"] = {
+    medians = {
         name: {depth: statistics.median(values) for depth, values in one.items()}
         for name, one in speeds.items()
     }
+    found["decode_tokens_per_s"] = medians
+    if options.figure:
+        draw(medians, options.figure)
     options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=2))
 

@@ -115,8 +115,8 @@ def _first_grid(
 
 def _inverse_factor(moment: Tensor) -> Tensor:
     """Upper Cholesky factor of the inverse, in double precision on the way."""
-    lower = torch.linalg.cholesky(moment.double())
-    return torch.linalg.cholesky(torch.cholesky_inverse(lower), upper=True).float()
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(moment.double()))
+    return torch.linalg.cholesky(inverse, upper=True).float()
 
 
 def _better_grid(weight: Tensor, moment: Tensor, z: Tensor, grid: Grid, levels: Levels) -> Grid:

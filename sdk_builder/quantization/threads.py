@@ -19,7 +19,7 @@ from torch import Tensor
 Part = TypeVar("Part")
 Found = TypeVar("Found")
 
-_MOST_ROWS = 4096  # bounds the memory of what is worked on: an embedding has many rows
+_MOST_ROWS = 2048  # bounds the memory of what is worked on: an embedding has many rows
 _FEWEST_ROWS = 1024  # fewer are not worth a thread: steps are then about as short as Python's own
 
 

@@ -72,9 +72,12 @@ class Chat:
         wanted = options.max_tokens
         limit = self.session.manifest.generation.max_tokens if wanted is None else wanted
         context = self.session.engine.context_length
+        room = min(limit, context // _ROOM_SHARE)
+        if len(self._prompt(self._exchanges, text)) + room <= context:
+            return 0  # nearly always; the rest tokenizes all that was said once a leaving exchange
         count = len(self._exchanges)
         sizes = [len(self._prompt(self._exchanges[one:], text)) for one in range(count + 1)]
-        return how_many_leave(sizes, context=context, room=min(limit, context // _ROOM_SHARE))
+        return how_many_leave(sizes, context=context, room=room)
 
     def _prompt(self, exchanges: Sequence[Exchange], text: str) -> list[int]:
         turns, ids = require_turns(self.session.bundle), list[int]()

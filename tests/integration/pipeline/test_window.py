@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sdk_builder import Bundle, Session
 from sdk_builder.errors import UsageError
 from sdk_builder.pipeline import ExportRequest, run_export
 from sdk_builder.runtime import GenerationOptions
+from sdk_builder.runtime.chat import Chat
 from sdk_builder.verify import verify_bundle
 
 
@@ -62,3 +64,45 @@ def test_blocks_that_do_not_fit_are_refused_before_anything_is_read(tmp_path: Pa
         exported(tmp_path / "none", tmp_path / "bundle", attention="block-sparse:12,2,2")
     assert "--chunk" in caught.value.hint
     assert not (tmp_path / "bundle").exists()
+
+
+class Recorded(Session):
+    """Keeps the ids of the last prompt."""
+
+    asked: Sequence[int] = ()
+
+    def stream(
+        self, ids: Sequence[int], options: GenerationOptions, answer: list[int] | None = None
+    ) -> Iterator[str]:
+        self.asked = list(ids)
+        return super().stream(ids, options, answer)
+
+
+TURNS = 200
+KINDS = ("full", "window:40", "block-sparse:8,4,2")
+
+
+@pytest.mark.parametrize("attention", KINDS)
+def test_after_200_turns_a_chat_answers_as_one_that_just_read_it(
+    folder: Path, tmp_path: Path, attention: str
+) -> None:
+    bundle = exported(folder, tmp_path / "bundle", attention=attention, context_length=256)
+    options, dropped = GenerationOptions(temperature=0.0, max_tokens=6), 0
+    with Recorded(bundle) as session:
+        chat = Chat(session, system="Be brief.")
+        for turn in range(TURNS):
+            list(chat.send(f"{turn} {'and so on ' * (turn % 4)}", options))
+            dropped += session.stats.dropped_exchanges
+            assert session.stats.finish_reason in ("length", "stop")
+        answer = "".join(chat.send("The end?", options))
+        assert session.stats.reused_tokens > 0
+        asked, system = session.asked, session.encode("Be brief.")
+    if attention == "full":
+        assert dropped > TURNS // 2
+        assert len(asked) <= 256
+    else:
+        assert dropped == 0
+        assert len(asked) > 8 * bundle.manifest.program.kv_positions
+    assert any(asked[at : at + len(system)] == system for at in range(64))
+    with Session(bundle) as fresh:
+        assert "".join(fresh.stream(asked, options)) == answer
