@@ -88,7 +88,8 @@ def test_after_200_turns_a_chat_answers_as_one_that_just_read_it(
 ) -> None:
     bundle = exported(folder, tmp_path / "bundle", attention=attention, context_length=256)
     options, dropped = GenerationOptions(temperature=0.0, max_tokens=6), 0
-    with Recorded(bundle) as session:
+    session = Recorded(bundle)
+    with session:
         chat = Chat(session, system="Be brief.")
         for turn in range(TURNS):
             list(chat.send(f"{turn} {'and so on ' * (turn % 4)}", options))
