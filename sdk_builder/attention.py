@@ -20,6 +20,8 @@ from typing import Any, Protocol
 from sdk_builder.errors import UsageError
 
 SINKS = 4
+USUAL_CONTEXT = 4096  # positions
+USUAL_CHUNK = 128  # most prompt tokens a call; chosen by measurement (docs/performance.md)
 # Beyond, float32 angles of the fastest rotary pair are off by more than a hundredth of a turn.
 LAST_POSITION = 1 << 17
 _WINDOW = re.compile(r"window:([0-9]{1,9})")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sdk_builder.attention import RingCache, kv_bytes, parse_attention
+from sdk_builder.attention import USUAL_CHUNK, USUAL_CONTEXT, RingCache, kv_bytes, parse_attention
 from sdk_builder.errors import UnknownModelError
 from sdk_builder.models.presets import (
     PRESETS,
@@ -20,9 +20,7 @@ from sdk_builder.models.sources import SOURCES, Source, find_source, known_names
 from sdk_builder.quantization.options import KV_FORMATS
 from sdk_builder.quantization.schemes import SCHEMES
 
-CONTEXT = 4096  # positions
 ATTENTIONS = ("full", "window:1020", "block-sparse")
-_CHUNK = 128  # tokens a call takes unless an export is told otherwise
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Entry:
 
     @property
     def kv_cache_bytes(self) -> dict[str, dict[str, int]]:
-        """Memory of a full KV cache, by attention and by format, for `CONTEXT` positions."""
+        """Memory of a full KV cache, by attention and by format, for `USUAL_CONTEXT` positions."""
         return {
             attention: {
                 kv: _kv_positions(attention) * kv_bytes(self.kv_heads, self.head_dim, kv)
@@ -73,8 +71,8 @@ def estimated_sizes(parameters: int) -> dict[str, int]:
 
 
 def _kv_positions(attention: str) -> int:
-    pattern = parse_attention(attention, CONTEXT)
-    return CONTEXT if pattern is None else RingCache(pattern, _CHUNK).slots
+    pattern = parse_attention(attention, USUAL_CONTEXT)
+    return USUAL_CONTEXT if pattern is None else RingCache(pattern, USUAL_CHUNK).slots
 
 
 def _preset_entry(preset: Preset) -> Entry:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sdk_builder.attention import describe
+from sdk_builder.attention import USUAL_CONTEXT, describe
 from sdk_builder.cli.answers import Exported
 from sdk_builder.cli.arguments import PATH, complete_model
 from sdk_builder.cli.invocation import Invocation, command_options
@@ -18,7 +18,7 @@ from sdk_builder.cli.requests import DEVICES, ExportOptions
 from sdk_builder.quantization.options import EMBEDDINGS, GROUP_SIZES, KV_FORMATS, METHODS
 from sdk_builder.quantization.schemes import SCHEMES
 
-DEFAULT_CONTEXT = 4096
+DEFAULT_CONTEXT = USUAL_CONTEXT
 
 
 @click.command("export")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdk_builder.attention import USUAL_CONTEXT
 from sdk_builder.cli.invocation import Invocation, command_options
 from sdk_builder.cli.output import human_bytes, human_count, table
 
@@ -50,7 +51,7 @@ def _kv_cache(entry: Entry) -> str:
     by_attention = entry.kv_cache_bytes
     rows = [[name, *map(human_bytes, sizes.values())] for name, sizes in by_attention.items()]
     formats = list(next(iter(by_attention.values())))
-    header = ["KV cache, 4,096 positions", *formats]
+    header = [f"KV cache, {USUAL_CONTEXT:,} positions", *formats]
     return f"{entry.name}\n" + table(rows, header=header, right="l" + "r" * len(formats))
 
 

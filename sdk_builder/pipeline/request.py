@@ -7,6 +7,8 @@ from pathlib import Path
 
 from sdk_builder.attention import (
     LAST_POSITION,
+    USUAL_CHUNK,
+    USUAL_CONTEXT,
     Pattern,
     RingCache,
     parse_attention,
@@ -14,9 +16,7 @@ from sdk_builder.attention import (
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.quantization.options import QuantOptions
 
-# Largest chunk of prompt tokens a call; chosen by measurement (docs/performance.md).
-DEFAULT_CHUNK = 128
-DEFAULT_CONTEXT = 4096
+DEFAULT_CONTEXT = USUAL_CONTEXT
 LEAST_CONTEXT = 16  # what the golden prompts need
 
 
@@ -76,7 +76,7 @@ class ExportRequest:
     @property
     def max_chunk(self) -> int:
         """Most tokens a call takes: never more than the context holds."""
-        return min(self.chunk or DEFAULT_CHUNK, self.context_length)
+        return min(self.chunk or USUAL_CHUNK, self.context_length)
 
 
 @dataclass(frozen=True)
