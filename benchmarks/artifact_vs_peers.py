@@ -203,7 +203,7 @@ def memory(job: Job) -> Iterable[Comparison]:
 
 def _kv_bytes(manifest: Manifest) -> int:
     """Of the KV cache of `forward`."""
-    return manifest.kv_bytes_per_token * manifest.program.context_length
+    return manifest.kv_cache_bytes
 
 
 # --- the run ----------------------------------------------------------------------------

@@ -14,6 +14,7 @@ block's start; so all tokens of one call, which never crosses a block's border, 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,16 +25,23 @@ USUAL_CONTEXT = 4096  # positions
 USUAL_CHUNK = 128  # most prompt tokens a call; chosen by measurement (docs/performance.md)
 # Beyond, float32 angles of the fastest rotary pair are off by more than a hundredth of a turn.
 LAST_POSITION = 1 << 17
+_GLOBAL = re.compile(r"(.+)\+global:([0-9]{1,4})")
 _WINDOW = re.compile(r"window:([0-9]{1,9})")
 _SPARSE = re.compile(r"block-sparse(?::([0-9]{1,6}),([0-9]{1,6}),([0-9]{1,6})(?:,([0-9]{1,6}))?)?")
 _BLOCK, _LOCAL, _STRIDE = 64, 8, 8
 
 
 class Pattern(Protocol):
-    """Attention to some positions only: `sinks` first ones, and those that `visible` says."""
+    """Attention to some positions only: `sinks` first ones, and those that `visible` says.
+
+    With a `global_every` of n, each n-th layer looks at everything; 0: none does.
+    """
 
     @property
     def sinks(self) -> int: ...
+
+    @property
+    def global_every(self) -> int: ...
 
     @property
     def span(self) -> int:
@@ -62,6 +70,7 @@ class SlidingWindow:
 
     window: int
     sinks: int = SINKS
+    global_every: int = 0
     step = 1
     stride = 0
 
@@ -77,7 +86,7 @@ class SlidingWindow:
         return (key <= query) & ((query - key < self.window) | (key < self.sinks))
 
     def __str__(self) -> str:
-        return f"window:{self.window}"
+        return f"window:{self.window}{_global(self)}"
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,7 @@ class BlockSparse:
     stride: int
     reach: int
     sinks: int = SINKS
+    global_every: int = 0
 
     @property
     def step(self) -> int:
@@ -113,7 +123,17 @@ class BlockSparse:
         return (key <= query) & (seen | (key < self.sinks))
 
     def __str__(self) -> str:
-        return f"block-sparse:{self.block},{self.local},{self.stride},{self.reach}"
+        blocks = f"{self.block},{self.local},{self.stride},{self.reach}"
+        return f"block-sparse:{blocks}{_global(self)}"
+
+
+def is_global(pattern: Pattern | None, layer: int) -> bool:
+    """Whether `layer`, counted from 0, looks at everything."""
+    return pattern is None or (pattern.global_every > 0 and (layer + 1) % pattern.global_every == 0)
+
+
+def _global(pattern: Pattern) -> str:
+    return f"+global:{pattern.global_every}" if pattern.global_every else ""
 
 
 @dataclass(frozen=True)
@@ -221,43 +241,60 @@ class RingCache:
 def parse_attention(text: str, context_length: int = LAST_POSITION) -> Pattern | None:
     """``full`` (None), ``window:N`` or ``block-sparse[:BLOCK,LOCAL,STRIDE[,REACH]]``, all in
     positions but for LOCAL, STRIDE and REACH, which are blocks; without REACH, `context_length`.
+    Behind the last two may stand ``+global:LAYERS``.
 
     Raises UsageError.
     """
     if text == "full":
         return None
-    if found := _WINDOW.fullmatch(text):
-        window = int(found[1])
-        if not 1 <= window <= LAST_POSITION - SINKS:
-            raise UsageError(
-                f"A window of {window} positions makes no sense.",
-                f"Use 1 to {LAST_POSITION - SINKS} positions.",
-            )
-        return SlidingWindow(window)
-    if found := _SPARSE.fullmatch(text):
+    parts = _GLOBAL.fullmatch(text)
+    kind, every = (parts[1], int(parts[2])) if parts else (text, 0)
+    if parts and every < 2:
+        raise UsageError(
+            f"With each {_nth(every)} layer global, no layer has a pattern.", "Use 2 or more."
+        )
+    if found := _WINDOW.fullmatch(kind):
+        return check_pattern(SlidingWindow(int(found[1]), global_every=every))
+    if found := _SPARSE.fullmatch(kind):
         block, local, stride = (
             int(given) if given else usual
             for given, usual in zip(found.groups(), (_BLOCK, _LOCAL, _STRIDE), strict=False)
         )
-        return _checked(block, local, stride, found[4], context_length)
+        reach = int(found[4]) if found[4] else context_length // max(block, 1)
+        return check_pattern(BlockSparse(block, local, stride, reach, global_every=every))
     raise UsageError(
         f"No attention is called {text!r}.",
-        "Use full, window:N or block-sparse:BLOCK,LOCAL,STRIDE.",
+        "Use full, window:N or block-sparse:BLOCK,LOCAL,STRIDE; the latter with +global:LAYERS, "
+        "too.",
     )
 
 
-def _checked(
-    block: int, local: int, stride: int, given_reach: str | None, context_length: int
-) -> BlockSparse:
-    reach = int(given_reach) if given_reach else context_length // block if block else 0
-    if min(block, local, stride) < 1 or not local <= reach <= LAST_POSITION // block:
+def check_pattern(pattern: Pattern) -> Pattern:
+    """The pattern, if its numbers make sense. Raises UsageError."""
+    if isinstance(pattern, SlidingWindow) and not 1 <= pattern.window <= LAST_POSITION - SINKS:
         raise UsageError(
-            f"Block-sparse attention with blocks of {block}, {local} local, each {_nth(stride)} of "
-            f"{reach} makes no sense.",
-            "Use at least 1 of each, no more local blocks than the text has, or a larger "
-            "--context.",
+            f"A window of {pattern.window} positions makes no sense.",
+            f"Use 1 to {LAST_POSITION - SINKS} positions.",
         )
-    return BlockSparse(block, local, stride, reach)
+    if isinstance(pattern, BlockSparse):
+        block, local, reach = pattern.block, pattern.local, pattern.reach
+        most = LAST_POSITION // max(block, 1)
+        if min(block, local, pattern.stride) < 1 or not local <= reach <= most >= pattern.stride:
+            raise UsageError(
+                f"Block-sparse attention with blocks of {block}, {local} local, each "
+                f"{_nth(pattern.stride)} of {reach} makes no sense.",
+                "Use at least 1 of each, no more local blocks than the text has, or a larger "
+                "--context.",
+            )
+    return pattern
+
+
+def fitting_chunk(pattern: Pattern | None, most: int) -> int:
+    """The largest chunk of `most` tokens at the most that goes with the pattern's blocks."""
+    step = 1 if pattern is None else pattern.step
+    if most >= step:
+        return most - most % step
+    return max(chunk for chunk in range(1, most + 1) if step % chunk == 0)
 
 
 def kv_bytes(kv_heads: int, head_dim: int, kv_format: str) -> int:
@@ -269,17 +306,35 @@ def kv_bytes(kv_heads: int, head_dim: int, kv_format: str) -> int:
     return 2 * kv_heads * each
 
 
+def kv_cache_bytes(
+    kv_heads: Sequence[int], head_dim: int, kv_format: str, ring: RingCache | None, context: int
+) -> int:
+    """Bytes of a full KV cache: of `ring`, and of `context` positions in layers that are global.
+
+    kv_heads: of each layer.
+    """
+    pattern = None if ring is None else ring.pattern
+    return sum(
+        kv_bytes(heads, head_dim, kv_format)
+        * (context if ring is None or is_global(pattern, layer) else ring.slots)
+        for layer, heads in enumerate(kv_heads)
+    )
+
+
 def describe(pattern: Pattern | None) -> str:
     """What a token looks at, in words that go behind "attention"."""
+    words = "to all positions"
     if isinstance(pattern, SlidingWindow):
-        return f"to the last {pattern.window} positions and the first {pattern.sinks}"
-    if isinstance(pattern, BlockSparse):
-        return (
+        words = f"to the last {pattern.window} positions and the first {pattern.sinks}"
+    elif isinstance(pattern, BlockSparse):
+        words = (
             f"to the last {pattern.local} blocks of {pattern.block}, "
             f"each {_nth(pattern.stride)} of the last {pattern.reach}, "
             f"and the first {pattern.sinks} positions"
         )
-    return "to all positions"
+    if pattern is not None and pattern.global_every:
+        words += f"; to all in each {_nth(pattern.global_every)} layer"
+    return words
 
 
 def _nth(number: int) -> str:

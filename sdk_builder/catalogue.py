@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sdk_builder.attention import USUAL_CHUNK, USUAL_CONTEXT, RingCache, kv_bytes, parse_attention
+from sdk_builder.attention import (
+    USUAL_CHUNK,
+    USUAL_CONTEXT,
+    RingCache,
+    kv_cache_bytes,
+    parse_attention,
+)
 from sdk_builder.errors import UnknownModelError
 from sdk_builder.models.presets import (
     PRESETS,
@@ -37,7 +43,7 @@ class Entry:
     licence: str | None = None
     aliases: tuple[str, ...] = ()
     fields: Mapping[str, PresetField] = field(default_factory=dict)
-    kv_heads: int = 0  # of all layers together
+    kv_heads: tuple[int, ...] = ()  # of each layer
     head_dim: int = 0
 
     @property
@@ -45,7 +51,9 @@ class Entry:
         """Memory of a full KV cache, by attention and by format, for `USUAL_CONTEXT` positions."""
         return {
             attention: {
-                kv: _kv_positions(attention) * kv_bytes(self.kv_heads, self.head_dim, kv)
+                kv: kv_cache_bytes(
+                    self.kv_heads, self.head_dim, kv, _ring(attention), USUAL_CONTEXT
+                )
                 for kv in KV_FORMATS
             }
             for attention in ATTENTIONS
@@ -70,9 +78,9 @@ def estimated_sizes(parameters: int) -> dict[str, int]:
     return {name: round(parameters * one.nominal_bits / 8) for name, one in SCHEMES.items()}
 
 
-def _kv_positions(attention: str) -> int:
+def _ring(attention: str) -> RingCache | None:
     pattern = parse_attention(attention, USUAL_CONTEXT)
-    return USUAL_CONTEXT if pattern is None else RingCache(pattern, USUAL_CHUNK).slots
+    return None if pattern is None else RingCache(pattern, USUAL_CHUNK)
 
 
 def _preset_entry(preset: Preset) -> Entry:
@@ -84,7 +92,7 @@ def _preset_entry(preset: Preset) -> Entry:
         sizes=estimated_sizes(preset.parameters),
         weights="untrained",
         fields=preset.fields,
-        kv_heads=sum(kv_heads(preset.values)),
+        kv_heads=tuple(kv_heads(preset.values)),
         head_dim=head_dim(preset.values),
     )
 

@@ -15,7 +15,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sdk_builder.attention import BlockSparse, Pattern, RingCache, SlidingWindow, kv_bytes
+from sdk_builder.attention import (
+    BlockSparse,
+    Pattern,
+    RingCache,
+    SlidingWindow,
+    check_pattern,
+    kv_bytes,
+    kv_cache_bytes,
+)
 from sdk_builder.bundle.record import (
     LARGEST,
     Count,
@@ -27,6 +35,7 @@ from sdk_builder.bundle.record import (
     TokenId,
 )
 from sdk_builder.bundle.turns import ChatTurns
+from sdk_builder.errors import UsageError
 
 SCHEMA_VERSION = "1.0"
 MANIFEST_NAME = "manifest.json"
@@ -175,6 +184,7 @@ class Program(Record):
     max_chunk: Positive  # most tokens that one call may take (prefill)
     window: Positive | None = None  # positions looked at, and the first four
     sparse: SparseBlocks | None = None  # or blocks, and the first four; neither: all positions
+    global_every: Positive | None = None  # each such layer looks at all positions nevertheless
     backend: str  # "xnnpack"
     operators: tuple[str, ...]  # that the runtime must have, outside delegates; sorted
     delegates: Count
@@ -188,14 +198,12 @@ class Program(Record):
     @property
     def pattern(self) -> Pattern | None:
         """Which positions are looked at; None: all."""
+        every = self.global_every or 0
         if self.window is not None:
-            return SlidingWindow(self.window)
-        return None if self.sparse is None else BlockSparse(**self.sparse.model_dump())
-
-    @property
-    def kv_positions(self) -> int:
-        """Positions that the KV cache has room for."""
-        return self.context_length if self.ring is None else self.ring.slots
+            return SlidingWindow(self.window, global_every=every)
+        if self.sparse is not None:
+            return BlockSparse(**self.sparse.model_dump(), global_every=every)
+        return None
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Program:
@@ -204,11 +212,22 @@ class Program(Record):
             raise ValueError(f"parts are {total} bytes together, size_bytes is {self.size_bytes}")
         if self.window is not None and self.sparse is not None:
             raise ValueError("window and sparse exclude each other")
+        if self.global_every is not None and (self.pattern is None or self.global_every < 2):
+            raise ValueError("global_every needs window or sparse, and to be 2 or more")
+        self._require_layout()
         if self.max_chunk > self.context_length:
             raise ValueError(
                 f"max_chunk {self.max_chunk} is more than context_length {self.context_length}"
             )
         return self
+
+    def _require_layout(self) -> None:
+        """Raise ValueError where an attention pattern's cache cannot be laid out."""
+        try:
+            if self.pattern is not None:
+                RingCache(check_pattern(self.pattern), self.max_chunk)
+        except UsageError as error:
+            raise ValueError(error.message.rstrip(".")) from error
 
 
 class TokenizerInfo(Record):
@@ -281,6 +300,18 @@ class Manifest(Record):
         """Bytes of all layers' keys and values of one token."""
         model = self.model
         return kv_bytes(sum(model.kv_heads), model.head_dim, self.quantization.kv_cache)
+
+    @property
+    def kv_cache_bytes(self) -> int:
+        """Bytes of a full KV cache."""
+        model, program = self.model, self.program
+        return kv_cache_bytes(
+            model.kv_heads,
+            model.head_dim,
+            self.quantization.kv_cache,
+            program.ring,
+            program.context_length,
+        )
 
     @property
     def file_names(self) -> tuple[str, ...]:

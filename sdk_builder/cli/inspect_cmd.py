@@ -68,8 +68,8 @@ def _attention(program: Program) -> str:
 
 def _kv_cache(manifest: Manifest) -> str:
     each, program = manifest.kv_bytes_per_token, manifest.program
-    whole = human_bytes(each * program.kv_positions)
-    if program.pattern is None:
+    whole = human_bytes(manifest.kv_cache_bytes)
+    if program.pattern is None or program.global_every:
         return f"{human_bytes(each)} a token, {whole} for the whole context"
     return f"{human_bytes(each)} a token, {whole} however long the text"
 

@@ -29,7 +29,7 @@ class ExportOptions:
     embedding: str | None = None
     bits: float | None = None
     kv: str = "fp32"
-    attention: str = "full"
+    attention: str | None = None
     calibration: Path | None = None
 
 

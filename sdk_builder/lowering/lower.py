@@ -16,7 +16,7 @@ from pathlib import Path
 
 from executorch.exir import schema
 
-from sdk_builder.attention import Pattern, RingCache
+from sdk_builder.attention import Pattern, RingCache, is_global
 from sdk_builder.lowering.attention import KvCache
 from sdk_builder.lowering.constants import ConstantStore
 from sdk_builder.lowering.delegate import DelegateBuilder
@@ -38,7 +38,7 @@ from sdk_builder.lowering.segments import (
     emit_linear,
     lower_segment,
 )
-from sdk_builder.lowering.trace import DecoderGraph, trace
+from sdk_builder.lowering.trace import Attention, DecoderGraph, trace
 from sdk_builder.lowering.weights import pack_vector
 from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.layout import EMBEDDING, HEAD
@@ -67,6 +67,11 @@ class LoweringOptions:
     def ring(self) -> RingCache | None:
         """How a pattern's cache is laid out."""
         return None if self.pattern is None else RingCache(self.pattern, self.max_chunk)
+
+    def cache(self, layer: int) -> KvCache:
+        """The KV cache of a layer."""
+        ring = None if is_global(self.pattern, layer) else self.ring
+        return KvCache(self.kv, self.context_length if ring is None else ring.slots)
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ def lower(
             table=table,
             frequencies=frequencies,
             vectors=vectors,
-            cache=KvCache(options.kv, options.context_length if ring is None else ring.slots),
+            caches=tuple(options.cache(layer) for layer in range(config.num_hidden_layers)),
             vocab_size=config.vocab_size,
         )
         forward = build_method(trunk, "forward", all_positions=False)
@@ -167,11 +172,17 @@ def _delegates(
         progress(done, len(turns))
         sinks = None
         if window is not None and attention is not None:
-            _, _, heads, size = graph.shape(attention.k)
-            sinks = Sinks(window.cache.first, heads, size, window.exchange)
+            sinks = _sinks(graph, attention, window)
         blobs.append(lower_segment(graph, segment, packer, embedding, sinks))
     progress(len(turns), len(turns))
     return blobs
+
+
+def _sinks(graph: DecoderGraph, attention: Attention, window: RingConstants) -> Sinks | None:
+    if is_global(window.cache.pattern, attention.layer):
+        return None
+    _, _, heads, size = graph.shape(attention.k)
+    return Sinks(window.cache.first, heads, size, window.exchange)
 
 
 def _head_delegate(graph: DecoderGraph, packer: WeightPacker, name: str) -> bytes:

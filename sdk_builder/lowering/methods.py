@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from executorch.exir.scalar_type import ScalarType
 from torch import fx
 
+from sdk_builder.attention import Pattern, is_global
 from sdk_builder.lowering.attention import InOrder, InSlots, KvCache, attend
 from sdk_builder.lowering.constants import Constant
 from sdk_builder.lowering.embedding import ConstantTable, Embedding, gather
@@ -29,7 +30,10 @@ _TO_THE_END = 2**63 - 1
 
 @dataclass(frozen=True)
 class Trunk:
-    """What both methods share: the graph, its delegates (segment numbers) and constants."""
+    """What both methods share: the graph, its delegates (segment numbers) and constants.
+
+    caches: of each layer; ring: of a pattern.
+    """
 
     graph: DecoderGraph
     delegates: tuple[int, ...]
@@ -38,7 +42,7 @@ class Trunk:
     table: ConstantTable
     frequencies: Constant
     vectors: Mapping[str, Constant]
-    cache: KvCache
+    caches: tuple[KvCache, ...]
     vocab_size: int
     ring: Ring | None = None
 
@@ -49,6 +53,10 @@ class Ring:
 
     constants: RingConstants
     mask: int
+
+    @property
+    def pattern(self) -> Pattern:
+        return self.constants.cache.pattern
 
 
 @dataclass(frozen=True)
@@ -93,8 +101,8 @@ class _Walk:
 
     def layer(self, segment: Segment, delegate: int, attention: Attention) -> None:
         """Up to an attention, and the attention ``[1,S,H*hd]``, written as ``[1,S,H,hd]``."""
-        plan, graph, cache = self.plan, self.trunk.graph, self.trunk.cache
-        kept = None if self.call is None else self._sinks(attention)
+        plan, graph, cache = self.plan, self.trunk.graph, self.trunk.caches[attention.layer]
+        kept = self._sinks(attention)
         self.segment(segment, delegate, sinks=kept)
         q, k = (_heads(plan, graph, node, self.values) for node in (attention.q, attention.k))
         v = plan.view(self.values[attention.v], (1, -1, *graph.shape(attention.v)[2:]))
@@ -129,8 +137,10 @@ class _Walk:
         plan.delegate(delegate, [*inputs, *extra, *outputs])
         self.values.update(zip(segment.outputs, outputs, strict=True))
 
-    def _sinks(self, attention: Attention) -> _Sinks:
-        assert self.trunk.ring is not None
+    def _sinks(self, attention: Attention) -> _Sinks | None:
+        """Room for the layer's sinks; None where it looks at everything."""
+        if self.trunk.ring is None or is_global(self.trunk.ring.pattern, attention.layer):
+            return None
         _, _, heads, size = self.trunk.graph.shape(attention.k)
         shape = (1, self.trunk.ring.constants.cache.first, heads, size)
         raw = self.plan.state(_FLOAT, shape)

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from transformers import PretrainedConfig
 
-from sdk_builder.errors import CheckpointError
+from sdk_builder.attention import Pattern, parse_attention
+from sdk_builder.errors import CheckpointError, UsageError
 
 LLAMA3_KEYS = (
     "factor",
@@ -42,6 +43,8 @@ class ShaktiConfig(PretrainedConfig):
 
     kv_heads_per_layer: KV of each layer (Variable Grouped Query Attention), or None when
         all layers have `num_key_value_heads`; when given, `num_key_value_heads` is its maximum.
+    attention_pattern: which positions a token looks at, as `attention.parse_attention` reads it;
+        reaches of block-sparse attention end at `max_position_embeddings`.
     rope_scaling: None, or the four numbers of Llama 3's frequency scaling.
     attention_bias: the query, key and value projections have a bias (Qwen2).
     attention_dropout, hidden_dropout: probabilities, used in training only.
@@ -60,6 +63,7 @@ class ShaktiConfig(PretrainedConfig):
     num_key_value_heads: int = None  # type: ignore[assignment]  # filled in __post_init__
     kv_heads_per_layer: list[int] | None = None
     head_dim: int = None  # type: ignore[assignment]  # filled in __post_init__
+    attention_pattern: str = "full"
     rope_theta: float = 500000.0
     rope_scaling: dict[str, Any] | None = None
     rms_norm_eps: float = 1e-5
@@ -109,6 +113,11 @@ class ShaktiConfig(PretrainedConfig):
         return (self.num_attention_heads + 2 * self.kv_heads(layer)) * self.head_dim
 
     @property
+    def pattern(self) -> Pattern | None:
+        """What `attention_pattern` says; None: all positions."""
+        return parse_attention(self.attention_pattern, self.max_position_embeddings)
+
+    @property
     def eos_token_ids(self) -> tuple[int, ...]:
         """End-of-text ids as a tuple, whichever way they are written."""
         if self.eos_token_id is None:
@@ -145,6 +154,7 @@ def find_problem(fields: Mapping[str, Any]) -> str | None:
         or _number_problem(fields)
         or _token_id_problem(fields)
         or rope_scaling_problem(fields["rope_scaling"])
+        or _attention_problem(fields)
     )
 
 
@@ -195,6 +205,17 @@ def _number_problem(fields: Mapping[str, Any]) -> str | None:
     for name in ("attention_bias", "tie_word_embeddings", "use_cache"):
         if not isinstance(fields[name], bool):
             return f"{name} must be true or false, not {short(fields[name])}"
+    return None
+
+
+def _attention_problem(fields: Mapping[str, Any]) -> str | None:
+    text = fields["attention_pattern"]
+    if not isinstance(text, str):
+        return f"attention_pattern must be text such as window:512, not {short(text)}"
+    try:
+        parse_attention(text, fields["max_position_embeddings"])
+    except UsageError as error:
+        return f"attention_pattern: {error.message.rstrip('.')}"
     return None
 
 

@@ -34,7 +34,7 @@ _CARRIED = (
     "eos_token_id",
     "pad_token_id",
 )
-_SHAKTI_ONLY = ("kv_heads_per_layer", "hidden_dropout")
+_SHAKTI_ONLY = ("kv_heads_per_layer", "attention_pattern", "hidden_dropout")
 
 # What transformers' own classes assume when config.json leaves the field out.
 _DEFAULTS: dict[str, dict[str, Any]] = {

@@ -19,6 +19,7 @@ from transformers.utils import can_return_tuple
 
 from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.decoder import Attend, Decoder
+from sdk_builder.models.pattern import PatternView, left_padding
 from sdk_builder.models.registration import register
 from sdk_builder.models.rope import inverse_frequencies, rotary_angles
 
@@ -70,9 +71,11 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
             raise ValueError("Give exactly one of input_ids and inputs_embeds.")
         hidden = self.model.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         cache = self._cache(past_key_values, use_cache)
+        seen = cache.get_seq_length() if cache is not None else 0
         if position_ids is None:
-            seen = cache.get_seq_length() if cache is not None else 0
-            position_ids = torch.arange(hidden.shape[1], device=hidden.device)[None] + seen
+            columns = torch.arange(hidden.shape[1], device=hidden.device)[None] + seen
+            padding = left_padding(attention_mask) if self.config.pattern is not None else 0
+            position_ids = (columns - padding).clamp(min=0)
 
         mask = create_causal_mask(
             config=self.config,
@@ -82,8 +85,9 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
             position_ids=position_ids,
         )
         cos, sin = rotary_angles(inverse_frequencies(self.config, hidden.device), position_ids)
+        view = PatternView(self.config, mask, position_ids, attention_mask, seen)
         hidden = self.model(
-            hidden, cos.to(hidden.dtype), sin.to(hidden.dtype), self._attend(cache, mask)
+            hidden, cos.to(hidden.dtype), sin.to(hidden.dtype), self._attend(cache, view)
         )
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self.lm_head(hidden[:, kept])
@@ -102,15 +106,16 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
             return DynamicCache()
         return given
 
-    def _attend(self, cache: Cache | None, mask: Tensor | None) -> Attend:
-        """Attention over cache and new keys. mask [B,1,S,T] of booleans or of numbers to add;
-        None means causal (or, for a single position, everything seen)."""
+    def _attend(self, cache: Cache | None, view: PatternView) -> Attend:
+        """Attention over cache and new keys, as `view` shows them. No mask means causal (or, for a
+        single position, everything seen)."""
         dropout = self.config.attention_dropout if self.training else 0.0
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
             if cache is not None:
                 k, v = cache.update(k, v, layer)
+            q, k, mask = view.of(layer, q, k)
             mixed = F.scaled_dot_product_attention(
                 q,
                 k,
@@ -118,6 +123,7 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
                 attn_mask=mask,
                 dropout_p=dropout,
                 is_causal=mask is None and q.shape[2] > 1,
+                scale=self.config.head_dim**-0.5,
                 enable_gqa=q.shape[1] != k.shape[1],
             )
             return mixed.transpose(1, 2)

@@ -99,6 +99,7 @@ def _common() -> dict[str, PresetField]:
         "vocab_size": _chosen(49152, "a common size for models of this class"),
         "rms_norm_eps": _chosen(1e-5, "Llama's value"),
         "tie_word_embeddings": _chosen(True, "keeps the embedding from dominating the size"),
+        "hidden_dropout": _chosen(0.1, "dropout in training is published, its rate is not"),
         "bos_token_id": _chosen(0, "the byte-level tokenizer of untrained presets"),
         "eos_token_id": _chosen(2, "the byte-level tokenizer of untrained presets"),
     }
@@ -158,12 +159,11 @@ _ALL = (
                 "num_attention_heads": _published(16),
                 "head_dim": _chosen(128, "hidden / heads"),
                 "num_key_value_heads": _chosen(4, "what the nominal size leaves"),
+                "attention_pattern": _chosen(
+                    "block-sparse:64,8,8", "block-sparse attention is published, its blocks are not"
+                ),
                 **_common(),
             }
-        ),
-        notes=(
-            "Block Sparse Attention is published for Shakti-500M, its block size is not: "
-            "attention here is dense.",
         ),
     ),
 )

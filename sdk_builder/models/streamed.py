@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchao.quantization import IntxUnpackedToInt8Tensor
 
-from sdk_builder.attention import RingCache
+from sdk_builder.attention import RingCache, is_global
 from sdk_builder.models import layout
 from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.decoder import Attend, DecoderLayer, rotate
@@ -91,11 +91,16 @@ def attend_causally(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def attend_in_pattern(config: ShaktiConfig, ring: RingCache) -> Attend:
-    """A pattern over all keys, block by block: each with its mask, and its sinks moved."""
+    """A pattern over all keys, block by block: each with its mask, and its sinks moved.
+
+    `pattern.move_sinks` does the same in one piece, with more memory.
+    """
     frequencies = inverse_frequencies(config)
     sinks = ring.pattern.sinks
 
     def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if is_global(ring.pattern, layer):
+            return attend_causally(layer, q, k, v)
         parts = []
         for start in range(0, q.shape[1], ring.block):
             stop = min(q.shape[1], start + ring.block)

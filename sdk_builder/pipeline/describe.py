@@ -11,7 +11,7 @@ from importlib.metadata import version
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from sdk_builder.attention import BlockSparse, Pattern, SlidingWindow
+from sdk_builder.attention import Pattern, SlidingWindow
 from sdk_builder.bundle.chat import ChatTurns
 from sdk_builder.bundle.manifest import (
     Generation,
@@ -241,9 +241,10 @@ def _own_version() -> str:
 
 def _attention(pattern: Pattern | None) -> dict[str, Any]:
     """The manifest's fields for a pattern."""
+    if pattern is None:
+        return {}
+    fields: dict[str, Any] = {"global_every": pattern.global_every or None}
     if isinstance(pattern, SlidingWindow):
-        return {"window": pattern.window}
-    if isinstance(pattern, BlockSparse):
-        names = SparseBlocks.model_fields
-        return {"sparse": SparseBlocks(**{name: getattr(pattern, name) for name in names})}
-    return {}
+        return fields | {"window": pattern.window}
+    names = SparseBlocks.model_fields
+    return fields | {"sparse": SparseBlocks(**{name: getattr(pattern, name) for name in names})}

@@ -21,6 +21,7 @@ from sdk_builder.pipeline.stages import (
     open_model,
     prepare_text,
     record_golden,
+    settle_attention,
 )
 from sdk_builder.pipeline.weights import find_weights
 
@@ -64,6 +65,7 @@ def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResu
     keep_little()
     with BundleWriter(request.output, request.force) as writer:
         checkpoint = open_model(request, steps)
+        request = settle_attention(request, checkpoint, steps)
         plan = make_plan(request, scheme, checkpoint)
         tokenizer, chat = prepare_text(checkpoint, steps)
         weights = find_weights(request, checkpoint, plan, tokenizer, steps)

@@ -11,6 +11,7 @@ from sdk_builder.attention import (
     USUAL_CONTEXT,
     Pattern,
     RingCache,
+    fitting_chunk,
     parse_attention,
 )
 from sdk_builder.bundle.reader import Bundle
@@ -30,8 +31,8 @@ class ExportRequest:
     force: replace an existing bundle; verify: compare the program with the model; zip: also write
     one file; method: how quantized values are found, one of `quantization.options.METHODS`;
     group_size, embedding, bits: see `QuantOptions`; kv: format of the KV cache; attention: see
-    `attention.parse_attention`; calibration: a text file whose activations the method
-    looks at.
+    `attention.parse_attention`, None for what the model was made with; calibration: a text file
+    whose activations the method looks at.
     """
 
     model: str
@@ -50,7 +51,7 @@ class ExportRequest:
     embedding: str | None = None
     bits: float | None = None
     kv: str = "fp32"
-    attention: str = "full"
+    attention: str | None = None
     calibration: Path | None = None
 
     @property
@@ -61,7 +62,7 @@ class ExportRequest:
     @property
     def pattern(self) -> Pattern | None:
         """Which positions are looked at, None for all. Raises UsageError."""
-        return parse_attention(self.attention, self.context_length)
+        return parse_attention(self.attention or "full", self.context_length)
 
     @property
     def ring(self) -> RingCache | None:
@@ -70,13 +71,16 @@ class ExportRequest:
 
     @property
     def positions(self) -> int:
-        """Longest text: with a pattern, as far as rotary angles are exact."""
-        return self.context_length if self.pattern is None else LAST_POSITION
+        """Longest text: where each layer has a pattern, as far as rotary angles are exact."""
+        pattern = self.pattern
+        return self.context_length if pattern is None or pattern.global_every else LAST_POSITION
 
     @property
     def max_chunk(self) -> int:
         """Most tokens a call takes: never more than the context holds."""
-        return min(self.chunk or USUAL_CHUNK, self.context_length)
+        if self.chunk:
+            return min(self.chunk, self.context_length)
+        return fitting_chunk(self.pattern, min(USUAL_CHUNK, self.context_length))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -65,15 +66,27 @@ def open_model(request: ExportRequest, steps: Steps) -> Checkpoint:
                 f"A context of {request.context_length} is more than the "
                 f"{config.max_position_embeddings} positions that the model was made for."
             )
-        if request.pattern is not None:
-            steps.warn(
-                f"Attention {request.pattern}: unless the model was trained with it, it loses "
-                "quality. Measure with: shakti-sdk eval"
-            )
         millions = _parameters(checkpoint) / 1e6
         note = ", untrained" if checkpoint.source.untrained else ""
         step.result(f"Opened {checkpoint.source.name} ({millions:.1f} M parameters{note})")
     return checkpoint
+
+
+def settle_attention(request: ExportRequest, checkpoint: Checkpoint, steps: Steps) -> ExportRequest:
+    """The request with the model's own attention, unless it asks for another.
+
+    Raises UsageError where the chunk asked for does not go with it.
+    """
+    own = checkpoint.config.pattern
+    own_name = "full" if own is None else str(own)
+    settled = replace(request, attention=request.attention or own_name)
+    if settled.pattern != own and not checkpoint.source.untrained:
+        steps.warn(
+            f"The model was trained with attention {own_name}: with {settled.attention} it loses "
+            "quality. Measure with: shakti-sdk eval"
+        )
+    _ = settled.ring
+    return settled
 
 
 def _parameters(checkpoint: Checkpoint) -> int:

@@ -143,7 +143,7 @@ def _load(bundle: Bundle, threads: int | None) -> tuple[ExecutorchEngine, Loadin
         base_mib=base_mib,
         peak_mib=base_mib,
         program_mib=manifest.program.size_bytes / (1 << 20),
-        kv_cache_mib=manifest.kv_bytes_per_token * manifest.program.kv_positions / (1 << 20),
+        kv_cache_mib=manifest.kv_cache_bytes / (1 << 20),
     )
 
 

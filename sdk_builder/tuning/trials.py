@@ -112,7 +112,7 @@ class ExportRunner:
             ratio_stderr=ratio_stderr(self._reference, scored),
             kl=compare(self._reference.kept, scored.kept).kl,
             **asdict(speed),
-            kv_bytes=bundle.manifest.kv_bytes_per_token * program.context_length,
+            kv_bytes=bundle.manifest.kv_cache_bytes,
             peak_memory_bytes=peak,
         )
 

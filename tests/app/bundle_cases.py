@@ -40,7 +40,7 @@ LARGEST_32 = 2**31 - 1
 # Kept by the app in 32 bits, which no real bundle exceeds.
 IN_32_BITS = (
     *(("model", name) for name in ("layers", "heads", "head_dim", "vocab_size")),
-    *(("program", name) for name in ("context_length", "max_chunk", "window")),
+    *(("program", name) for name in ("context_length", "max_chunk", "global_every")),
     ("tokenizer", "vocab_size"),
     ("generation", "max_tokens"),
 )
@@ -167,6 +167,7 @@ def said_to_the_app(manifest: Manifest) -> dict[str, Any]:
             *(program.file, program.size_bytes, program.sha256, program.context_length),
             *(program.max_chunk, program.window),
             program.sparse and list(program.sparse.model_dump().values()),
+            program.global_every,
             *(program.backend, list(program.operators)),
         ],
         "tokenizer": [

@@ -14,6 +14,8 @@ from sdk_builder.attention import (
     RingCache,
     SlidingWindow,
     describe,
+    fitting_chunk,
+    is_global,
     parse_attention,
 )
 from sdk_builder.errors import UsageError
@@ -87,6 +89,12 @@ def test_full_attention_is_no_window_and_a_window_has_four_sinks() -> None:
         "block-sparse:64,8,0",
         "block-sparse:64,9,8,8",
         "block-sparse:64,8,8,9999",
+        "block-sparse:64,8,9999,64",
+        "full+global:2",
+        "window:5+global:",
+        "window:5+global:1",
+        "window:5+global:0",
+        "window:5+global:2+global:3",
     ],
 )
 def test_other_texts_are_refused_in_one_line(text: str) -> None:
@@ -103,6 +111,25 @@ def test_block_sparse_looks_back_over_the_context() -> None:
     assert parse_attention("window:7") == SlidingWindow(7) == parse_attention(str(SlidingWindow(7)))
 
 
+@pytest.mark.parametrize("text", ["window:7+global:3", "block-sparse:8,2,2,9+global:2"])
+def test_every_few_layers_may_look_at_everything(text: str) -> None:
+    pattern = parse_attention(text)
+    assert str(pattern) == text
+    every = int(text[-1])
+    found = [layer for layer in range(7) if is_global(pattern, layer)]
+    assert found == list(range(every - 1, 7, every))
+    assert not any(is_global(parse_attention("window:7"), layer) for layer in range(7))
+    assert all(is_global(None, layer) for layer in range(7))
+
+
+@given(st.integers(1, 300), st.sampled_from([1, 8, 48, 64]))
+def test_usual_chunks_fit_the_blocks(most: int, block: int) -> None:
+    chunk = fitting_chunk(BlockSparse(block, 1, 1, 1), most)
+    RingCache(BlockSparse(block, 1, 1, 1), chunk)
+    fitting = [one for one in range(1, most + 1) if one % block == 0 or block % one == 0]
+    assert chunk == max(fitting)
+
+
 def test_blocks_and_chunks_must_fit() -> None:
     RingCache(BlockSparse(64, 8, 8, 64), 16)
     with pytest.raises(UsageError, match="64 positions and chunks of 96") as caught:
@@ -112,6 +139,9 @@ def test_blocks_and_chunks_must_fit() -> None:
 
 def test_patterns_are_told_in_words() -> None:
     assert describe(None) == "to all positions"
+    assert describe(SlidingWindow(20, global_every=6)) == (
+        "to the last 20 positions and the first 4; to all in each 6th layer"
+    )
     assert describe(SlidingWindow(20)) == "to the last 20 positions and the first 4"
     assert describe(BlockSparse(64, 8, 3, 64)) == (
         "to the last 8 blocks of 64, each 3rd of the last 64, and the first 4 positions"

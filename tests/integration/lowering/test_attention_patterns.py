@@ -26,12 +26,14 @@ PATTERNS: dict[str, Pattern] = {
     "window": SlidingWindow(20, sinks=3),
     "sparse, blocks of half a chunk": BlockSparse(4, local=3, stride=2, reach=8, sinks=3),
     "sparse, blocks of two chunks": BlockSparse(16, local=1, stride=3, reach=2, sinks=3),
+    "window, a global layer": SlidingWindow(20, sinks=3, global_every=2),
 }
 # How far back behind 140 positions one may go: a chunk, or whole blocks, as worked out by hand.
 FARTHEST_BACK = {
     "window": CHUNK,
     "sparse, blocks of half a chunk": 12,
     "sparse, blocks of two chunks": 12,
+    "window, a global layer": CHUNK,
 }
 
 
@@ -74,8 +76,11 @@ def reference(ids: Sequence[int], ring: RingCache) -> Tensor:
         repeat = q.shape[2] // k.shape[2]
         out = torch.empty_like(q)
         for query in range(len(ids)):
-            keys = [key for key in range(query + 1) if ring.pattern.visible(query, key)]
-            moved = [key + ring.shift(query) * (key < ring.pattern.sinks) for key in keys]
+            keys = list(range(query + 1))
+            moved = keys
+            if not (ring.pattern.global_every and layer == 1):
+                keys = [key for key in keys if ring.pattern.visible(query, key)]
+                moved = [key + ring.shift(query) * (key < ring.pattern.sinks) for key in keys]
             seen = turned(k[:, keys], torch.tensor(moved)).repeat_interleave(repeat, 2)
             asked = turned(q[:, [query]], positions[[query]])
             scores = torch.einsum("bqhd,bkhd->bhqk", asked, seen) / config.head_dim**0.5

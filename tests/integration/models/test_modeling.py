@@ -10,13 +10,17 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from sdk_builder.attention import USUAL_CHUNK, RingCache
 from sdk_builder.models import Decoder, ShaktiConfig, ShaktiForCausalLM, register, rope_tables
 from sdk_builder.models.layout import parameter_shapes
+from sdk_builder.models.streamed import streamed_logits
 from tests.integration.models.builders import logits, some_ids, tiny_llama, tiny_shakti
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "variable groups, tied": {},
     "uniform groups": {"kv_heads_per_layer": None, "num_key_value_heads": 2},
+    "window, each second layer": {"attention_pattern": "window:6+global:2"},
+    "block-sparse": {"attention_pattern": "block-sparse:4,1,2,3"},
     "biases, untied": {"attention_bias": True, "tie_word_embeddings": False},
     "llama 3 scaling": {
         "rope_scaling": {
@@ -95,6 +99,50 @@ def test_left_padding_does_not_change_the_answer(model: ShaktiForCausalLM) -> No
     together = model.generate(batch, attention_mask=mask, **options)
     assert torch.equal(together[1, 12:], model.generate(short, **options)[0, 5:])
     assert torch.equal(together[0], model.generate(long, **options)[0])
+
+
+LONG = 700
+
+
+class Source:
+    """A model as a checkpoint."""
+
+    def __init__(self, model: ShaktiForCausalLM) -> None:
+        self.config, self._values = model.config, dict(model.named_parameters())
+
+    def names(self) -> list[str]:
+        return list(self._values)
+
+    def tensor(self, name: str) -> torch.Tensor:
+        return self._values[name].detach()
+
+
+@pytest.mark.parametrize(
+    "attention", ["window:100", "window:100+global:3", "block-sparse:16,2,3,12", "full"]
+)
+def test_model_attends_as_the_program_that_is_made_of_it(attention: str) -> None:
+    """`streamed_logits` is what exports compare their programs with."""
+    model = tiny_shakti(attention_pattern=attention, max_position_embeddings=1024)
+    ids = some_ids(1, LONG)
+    pattern = model.config.pattern
+    ring = None if pattern is None else RingCache(pattern, USUAL_CHUNK)
+    assert ring is None or ring.shift(LONG) > USUAL_CHUNK, "sinks move in this text"
+    expected = streamed_logits(Source(model), ids.tolist(), ring)[0]
+    torch.testing.assert_close(logits(model, ids)[0], expected, rtol=1e-3, atol=2e-4)
+    with torch.no_grad():
+        first = model(ids[:, :301], use_cache=True)
+        rest = model(ids[:, 301:], past_key_values=first.past_key_values, use_cache=True)
+    torch.testing.assert_close(rest.logits[0], expected[301:], rtol=1e-3, atol=2e-4)
+
+
+def test_texts_packed_into_one_row_keep_their_own_patterns() -> None:
+    model = tiny_shakti(attention_pattern="block-sparse:4,1,2,3")
+    one, other = some_ids(1, 30).split([13, 17], dim=1)
+    own = torch.cat((torch.arange(13), torch.arange(17)))[None]
+    with torch.no_grad():
+        packed = model(torch.cat((one, other), dim=1), position_ids=own, use_cache=False).logits
+    torch.testing.assert_close(packed[:, :13], logits(model, one), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(packed[:, 13:], logits(model, other), rtol=1e-4, atol=1e-5)
 
 
 def test_beam_search_and_sampling_run(model: ShaktiForCausalLM) -> None:

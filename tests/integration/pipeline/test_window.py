@@ -103,7 +103,9 @@ def test_after_200_turns_a_chat_answers_as_one_that_just_read_it(
         assert len(asked) <= 256
     else:
         assert dropped == 0
-        assert len(asked) > 8 * bundle.manifest.program.kv_positions
+        ring = bundle.manifest.program.ring
+        assert ring is not None
+        assert len(asked) > 8 * ring.slots
     assert any(asked[at : at + len(system)] == system for at in range(64))
     with Session(bundle) as fresh:
         assert "".join(fresh.stream(asked, options)) == answer

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from sdk_builder.attention import LAST_POSITION, SINKS
 from sdk_builder.bundle import BundleWriter, derive_turns
 from sdk_builder.bundle import manifest as m
 from sdk_builder.bundle.turns import ChatTurns
@@ -138,14 +139,22 @@ def models(draw: st.DrawFn) -> m.ModelInfo:
     return draw(others)
 
 
-sparse_blocks = st.builds(
-    m.SparseBlocks, block=positives, local=positives, stride=positives, reach=positives
-)
-patterns: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.just({}),
-    st.fixed_dictionaries({"window": positives}),
-    st.fixed_dictionaries({"sparse": sparse_blocks}),
-)
+@st.composite
+def patterns(draw: st.DrawFn, max_chunk: int) -> dict[str, Any]:
+    """Fields of a program that say who looks at whom, for calls of `max_chunk` tokens."""
+    kind = draw(st.sampled_from(["full", "window", "sparse"]))
+    if kind == "full":
+        return {}
+    layers = {"global_every": draw(st.none() | st.integers(2, 2**33))}
+    if kind == "window":
+        return layers | {"window": draw(st.integers(1, LAST_POSITION - SINKS))}
+    fitting = [one for one in range(1, 65) if one % max_chunk == 0 or max_chunk % one == 0]
+    block = draw(st.sampled_from(fitting))
+    most = st.integers(1, LAST_POSITION // block)
+    reach = draw(most)
+    local = draw(st.integers(1, reach))
+    sparse = m.SparseBlocks(block=block, local=local, stride=draw(most), reach=reach)
+    return layers | {"sparse": sparse}
 
 
 @st.composite
@@ -155,6 +164,7 @@ def programs(draw: st.DrawFn, file: str) -> m.Program:
     specs = tuples(
         st.builds(m.TensorSpec, name=texts, dtype=texts, shape=tuples(st.one_of(counts, texts)))
     )
+    max_chunk = draw(st.integers(1, context_length))
     parts = [m.ProgramPart(name=draw(texts), size_bytes=size) for size in sizes]
     return m.Program(
         file=file,
@@ -162,8 +172,8 @@ def programs(draw: st.DrawFn, file: str) -> m.Program:
         sha256=draw(hashes),
         methods=draw(tuples(st.builds(m.Method, name=texts, inputs=specs, outputs=specs))),
         context_length=context_length,
-        max_chunk=draw(st.integers(1, context_length)),
-        **draw(patterns),
+        max_chunk=max_chunk,
+        **draw(patterns(max_chunk)),
         backend=draw(texts),
         operators=draw(tuples(texts)),
         delegates=draw(counts),

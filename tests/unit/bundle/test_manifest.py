@@ -55,6 +55,36 @@ def test_chunk_larger_than_the_context_is_refused():
 
 
 @pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"window": 0}, "greater than or equal to 1"),
+        ({"window": 131_072}, "window of 131072 positions makes no sense"),
+        ({"window": 9, "sparse": (8, 1, 1, 1)}, "exclude each other"),
+        ({"sparse": (8, 3, 1, 2)}, "3 local, each 1st of 2 makes no sense"),
+        ({"sparse": (8, 1, 1, 16_385)}, "makes no sense"),
+        ({"sparse": (8, 1, 16_385, 1)}, "makes no sense"),
+        ({"sparse": (24, 2, 2, 4)}, "Blocks of 24 positions and chunks of 64 tokens do not fit"),
+        ({"global_every": 2}, "global_every needs window or sparse"),
+        ({"window": 9, "global_every": 1}, "to be 2 or more"),
+    ],
+)
+def test_attention_without_a_layout_is_refused(fields: dict[str, object], said: str):
+    if isinstance(blocks := fields.get("sparse"), tuple):
+        names = ("block", "local", "stride", "reach")
+        fields = fields | {"sparse": m.SparseBlocks(**dict(zip(names, blocks, strict=True)))}
+    with pytest.raises(ValidationError, match=said):
+        changed(sample_manifest().program, **{"max_chunk": 64, **fields})
+
+
+def test_kv_cache_of_a_window_is_its_ring_but_in_global_layers():
+    manifest = sample_manifest()  # head_dim 4, KV heads 2 and 1, fp32
+    windowed = changed(manifest.program, window=20, max_chunk=8, global_every=2)
+    ring = 4 + 1 + (20 - 1 + 8)
+    wanted = 2 * 4 * 4 * (2 * ring + 1 * windowed.context_length)
+    assert changed(manifest, program=windowed).kv_cache_bytes == wanted
+
+
+@pytest.mark.parametrize(
     "name", ["../model.pte", "/model.pte", "a/b", "a\\b", ".hidden", "", "model.pte\n", "x" * 129]
 )
 def test_file_outside_the_bundle_cannot_be_named(name):

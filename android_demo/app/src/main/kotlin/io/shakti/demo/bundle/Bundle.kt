@@ -95,9 +95,14 @@ data class ProgramInfo(
     val maxChunk: Int,
     val window: Int?,
     val sparse: SparseBlocks?,
+    /** Each so manieth layer looks at all positions nevertheless; null: none. */
+    val globalEvery: Int?,
     val backend: String,
     val operators: List<String>,
-)
+) {
+    /** Whether [layer], counted from 0, looks at all positions. */
+    fun isGlobal(layer: Int): Boolean = globalEvery != null && (layer + 1) % globalEvery == 0
+}
 
 data class TokenizerInfo(
     val file: String,

@@ -120,17 +120,16 @@ private fun JsonNode.program(): ProgramInfo = record {
         sha256 = this["sha256"].sha256(),
         contextLength = this["context_length"].count32(least = 1),
         maxChunk = this["max_chunk"].count32(least = 1),
-        window = nullable("window")?.count32(least = 1),
+        window = nullable("window")?.whole(1L..LAST_POSITION - SINKS)?.toInt(),
         sparse = nullable("sparse")?.sparseBlocks(),
+        globalEvery = nullable("global_every")?.count32(least = 2),
         backend = this["backend"].text(),
         operators = this["operators"].list().map { it.text() },
     )
     this["delegates"].whole(COUNT)
     this["methods"].list().forEach { it.checkMethod() }
     optional("parts")?.list()?.map { it.partSize() }?.let { checkPartSizes(it, result.sizeBytes) }
-    if (result.window != null && result.sparse != null) {
-        fail("window and sparse exclude each other")
-    }
+    checkPattern(result)
     if (result.maxChunk > result.contextLength) {
         fail("max_chunk ${result.maxChunk} is more than context_length ${result.contextLength}")
     }
@@ -138,12 +137,25 @@ private fun JsonNode.program(): ProgramInfo = record {
 }
 
 private fun JsonNode.sparseBlocks(): SparseBlocks = record {
-    SparseBlocks(
-        block = this["block"].count32(least = 1),
-        local = this["local"].count32(least = 1),
-        stride = this["stride"].count32(least = 1),
-        reach = this["reach"].count32(least = 1),
-    )
+    val (block, local, stride, reach) = listOf("block", "local", "stride", "reach")
+        .map { this[it].whole(1L..LAST_POSITION).toInt() }
+    val most = LAST_POSITION / block
+    if (local > reach || reach > most || stride > most) {
+        fail("blocks of $block, $local local, each ${stride}th of $reach make no sense")
+    }
+    SparseBlocks(block, local, stride, reach)
+}
+
+private fun JsonRecord.checkPattern(program: ProgramInfo) {
+    val sparse = program.sparse
+    if (program.window != null && sparse != null) fail("window and sparse exclude each other")
+    if (program.globalEvery != null && program.window == null && sparse == null) {
+        fail("global_every needs window or sparse")
+    }
+    val chunk = program.maxChunk
+    if (sparse != null && chunk % sparse.block != 0 && sparse.block % chunk != 0) {
+        fail("blocks of ${sparse.block} positions and chunks of $chunk tokens do not fit")
+    }
 }
 
 private fun JsonNode.checkMethod(): Unit = record {
@@ -257,6 +269,8 @@ private fun JsonNode.fileName(): String = textOf(BUNDLE_FILE_NAME, "a plain file
 internal val BUNDLE_FILE_NAME = Regex("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 private val SHA256 = Regex("[0-9a-f]{64}")
+private const val SINKS = 4
+private const val LAST_POSITION = 1L shl 17
 private val COUNT = 0..Long.MAX_VALUE
 private val POSITIVE = 1..Long.MAX_VALUE
 private val MARKS = choices("published", "chosen")

@@ -108,7 +108,8 @@ class ManifestCasesTest {
                 "program" to with(program) {
                     listOf(
                         file, sizeBytes, sha256, contextLength, maxChunk, window,
-                        sparse?.run { listOf(block, local, stride, reach) }, backend, operators,
+                        sparse?.run { listOf(block, local, stride, reach) }, globalEvery,
+                        backend, operators,
                     )
                 },
                 "tokenizer" to with(tokenizer) {

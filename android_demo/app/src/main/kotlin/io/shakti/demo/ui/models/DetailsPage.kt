@@ -99,6 +99,9 @@ class DetailsPage(
             val words = numbers.map { one -> numberWords(one.toDouble()) }.toTypedArray()
             fact(R.string.details_sparse, context.getString(R.string.details_sparse_value, *words))
         }
+        program.globalEvery?.let {
+            fact(R.string.details_global, tokens(R.string.details_global_value, it))
+        }
         manifest.kvBytes?.let {
             val words = context.bytesWords(it)
             val kv = context.getString(R.string.details_kv_value, words, quantization.kvCache)
