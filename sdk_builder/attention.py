@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from sdk_builder.errors import UsageError
@@ -140,6 +141,9 @@ def _global(pattern: Pattern) -> str:
 class RingCache:
     """Where a pattern's keys lie: sinks first, a spare slot, a ring, and another of strided blocks.
 
+    Slots of both rings are numbered as a text comes to them, so that behind its first n positions
+    only the first n + 1 slots are in use.
+
     block: most tokens of one call, which stays between two multiples of it. Raises UsageError for
     one that does not go with the pattern's.
     """
@@ -205,18 +209,33 @@ class RingCache:
 
     def slot(self, position: int) -> int:
         """Where the key of `position` is written."""
-        return position if position < self.pattern.sinks else self._slot(position)
+        if position < self.pattern.sinks:
+            return position
+        return self._numbers[self._place(position)]
 
     def table(self) -> list[int]:
         """Slots of positions behind the sinks, by their remainder modulo `period`."""
-        return [self._slot(position) for position in range(self.period)]
+        return [self._numbers[self._place(position)] for position in range(self.period)]
 
-    def _slot(self, position: int) -> int:
+    @property
+    def strided_slots(self) -> list[int]:
+        """Slots of the strided blocks' ring."""
+        return [slot for (is_strided, _), slot in self._numbers.items() if is_strided]
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[bool, int], int]:
+        """The slot of each place, in the order in which a text comes to them."""
+        start = self.pattern.sinks
+        places = dict.fromkeys(map(self._place, range(start, start + self.period)))
+        return {place: self.first + number for number, place in enumerate(places)}
+
+    def _place(self, position: int) -> tuple[bool, int]:
+        """(whether it is in the strided blocks' ring, where in its ring)."""
         step, stride = self.pattern.step, self.pattern.stride
         if not stride or position // step % stride != stride - 1:
-            return self.first + position % self.ring
+            return False, position % self.ring
         group = position % self._strided_span // (stride * step)
-        return self.first + self.ring + group * step + position % step
+        return True, group * step + position % step
 
     def oldest(self, query: int) -> int:
         """The first position of those that the token at `query` looks at without a gap."""

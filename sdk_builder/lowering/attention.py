@@ -6,6 +6,7 @@ ExecuTorch's quantized attention kernel reads it. Both run on kernels of the And
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,9 @@ class Place(Protocol):
     def write(self, plan: PlanBuilder, value: int, cache: int) -> None:
         """Instructions that write ``[1,S,...]`` into a cache ``[1,slots,...]``."""
 
+    def used(self, plan: PlanBuilder, cache: int) -> int:
+        """What of a cache ``[1,slots,...]`` the attention kernel looks at."""
+
     def options(self, plan: PlanBuilder) -> list[int]:
         """Arguments of the attention kernel: start, mask, dropout, is_causal, scale."""
 
@@ -50,6 +54,9 @@ class InOrder:
         ignored = plan.temporary(_FLOAT, (1,), dynamic=False)
         plan.kernel("llama::update_cache", "out", [value, cache, self.start, ignored, ignored])
 
+    def used(self, plan: PlanBuilder, cache: int) -> int:
+        return cache  # the kernel knows from `start` where to stop
+
     def options(self, plan: PlanBuilder) -> list[int]:
         nothing = plan.scalar(None)
         return [self.start, nothing, plan.scalar(0.0), plan.scalar(True), nothing]
@@ -57,19 +64,33 @@ class InOrder:
 
 @dataclass(frozen=True)
 class InSlots:
-    """Each token in the slot that `slots` ``[1,S]`` names; `mask` ``[S, slots]`` hides the rest."""
+    """Each token in the slot that `slots` ``[1,S]`` names; of the first `count` slots (a symbol),
+    `mask` ``[S, count]`` hides what a token does not look at."""
 
     slots: int
     mask: int
+    count: int
 
     def write(self, plan: PlanBuilder, value: int, cache: int) -> None:
         ignored = plan.temporary(_FLOAT, (1,), dynamic=False)
         arguments = [value, cache, plan.scalar(0), self.slots, ignored, ignored]
         plan.kernel("llama::update_cache_with_indices", "out", arguments)
 
+    def used(self, plan: PlanBuilder, cache: int) -> int:
+        return first_slots(plan, cache, self.count, plan.sizes(cache))
+
     def options(self, plan: PlanBuilder) -> list[int]:
         nothing = plan.scalar(None)
         return [plan.scalar(0), self.mask, plan.scalar(0.0), plan.scalar(False), nothing]
+
+
+def first_slots(plan: PlanBuilder, state: int, count: int, sizes: Sequence[int]) -> int:
+    """The first `count` (a symbol) slots of a state, as ``sizes`` with them in second place."""
+    part = plan.part(state, sizes)
+    one, _, *rest = sizes
+    wanted = plan.int_list([plan.scalar(one), count, *map(plan.scalar, rest)])
+    plan.kernel("aten::empty", "out", [wanted, plan.scalar(None), part, part])
+    return part
 
 
 def attend(
@@ -94,7 +115,8 @@ def attend(
             first.write(plan, sinks, keys)
         place.write(plan, k, keys)
         place.write(plan, v, values)
-        parts = [q, keys, values, *place.options(plan), out, out]
+        seen = [place.used(plan, cache) for cache in (keys, values)]
+        parts = [q, *seen, *place.options(plan), out, out]
         plan.kernel("llama::custom_sdpa", "out", parts)
         return
     query = _quantize(plan, q)
@@ -103,7 +125,7 @@ def attend(
         _write_rounded(plan, first, _quantize(plan, sinks), stored[0])
     for value, kept in zip((k, v), stored, strict=True):
         _write_rounded(plan, place, _quantize(plan, value), kept)
-    all_parts = (query, *stored)
+    all_parts = (query, *(_used(plan, place, one) for one in stored))
     side = [part for one in all_parts for part in (one.zero_point, one.scale)]
     plan.kernel(
         "llama::custom_quantized_sdpa",
@@ -126,6 +148,10 @@ class _Rounded:
     values: int
     scale: int
     zero_point: int
+
+
+def _used(plan: PlanBuilder, place: Place, kept: _Rounded) -> _Rounded:
+    return _Rounded(*(place.used(plan, one) for one in (kept.values, kept.scale, kept.zero_point)))
 
 
 def _cache(

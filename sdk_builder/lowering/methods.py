@@ -11,7 +11,7 @@ The rest are constants that the Android runtime's own runner reads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from executorch.exir.scalar_type import ScalarType
 from torch import fx
@@ -110,9 +110,9 @@ class _Walk:
         if self.call is None or kept is None:
             attend(plan, cache, InOrder(self.position.start), q, k, v, out)
         else:
-            place = InSlots(self.call.slots, self.call.mask)
+            place = InSlots(self.call.slots, self.call.mask, self.call.used)
             attend(plan, cache, place, q, k, v, out, sinks=kept.rotated)
-            InSlots(self.call.sink_slots, self.call.mask).write(plan, k, kept.raw)
+            replace(place, slots=self.call.sink_slots).write(plan, k, kept.raw)
         self.values[attention.node] = plan.view(out, (1, -1, graph.shape(attention.node)[2]))
 
     def segment(

@@ -124,6 +124,14 @@ class PlanBuilder:
         self._state_size_bytes += _aligned(prod(sizes) * ITEM_SIZE_BYTES[dtype])
         return self._tensor(dtype, sizes, dynamic=False, memory=memory)
 
+    def part(self, state: int, sizes: Sequence[int]) -> int:
+        """The first elements of a `state`, as `sizes`, at most; instructions set how many.
+
+        `aten::empty` does so: it gives a tensor sizes and writes nothing.
+        """
+        memory = self._described(state).allocation_info
+        return self._tensor(self.dtype(state), sizes, dynamic=True, memory=memory)
+
     def temporary(self, dtype: ScalarType, sizes: Sequence[int], *, dynamic: bool) -> int:
         """A tensor in planned memory, alive from the next instruction to its last reader."""
         index = self._tensor(dtype, sizes, dynamic=dynamic, memory=_allocation(_ACTIVATIONS, 0))

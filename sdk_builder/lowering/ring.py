@@ -14,6 +14,7 @@ from executorch.backends.xnnpack.serialization import xnnpack_graph_schema as sc
 from executorch.exir.scalar_type import ScalarType
 
 from sdk_builder.attention import RingCache
+from sdk_builder.lowering.attention import first_slots
 from sdk_builder.lowering.constants import Constant, ConstantStore
 from sdk_builder.lowering.delegate import DelegateBuilder, Value, float_filter
 from sdk_builder.lowering.embedding import ConstantTable
@@ -53,7 +54,7 @@ def ring_constants(cache: RingCache, config: ShaktiConfig, store: ConstantStore)
     plain = inverse_frequencies(config)
     farther = torch.zeros(1, cache.slots)
     farther[:, : cache.pattern.sinks] = _ALWAYS
-    farther[:, cache.first + cache.ring :] = cache.farther
+    farther[:, cache.strided_slots] = cache.farther
     exchange = torch.eye(config.head_dim).roll(config.head_dim // 2, dims=1)
     return RingConstants(
         cache,
@@ -66,10 +67,11 @@ def ring_constants(cache: RingCache, config: ShaktiConfig, store: ConstantStore)
 
 
 def mask_delegate(cache: RingCache, chunk: int) -> bytes:
-    """The mask ``[S, slots]`` as a serialized delegate: 0 where a token looks, else very negative.
+    """The mask ``[S, n]`` of the first n slots as a serialized delegate: 0 where a token looks,
+    else very negative.
 
-    Inputs: positions held ``[1, slots]``, those of the tokens ``[S, 1]``, the oldest that each
-    looks at ``[S, 1]`` (all less `_FUTURE`), by how much older a slot's may be, then `hidden`.
+    Inputs: positions held ``[1, n]``, those of the tokens ``[S, 1]``, the oldest that each looks at
+    ``[S, 1]`` (all less `_FUTURE`), by how much older a slot's may be ``[1, n]``, then `hidden`.
     """
     builder = DelegateBuilder(5, 1)
     held = builder.input((1, cache.slots))
@@ -109,10 +111,12 @@ def rotate_sinks(
 @dataclass(frozen=True)
 class RingCall:
     """What a call's layers share: slots ``[1,S]`` and sink slots ``[1,S]`` of its tokens (int64),
-    the mask ``[S, slots]``, and the tables ``[1,1,1,hd]`` that move the sinks."""
+    how many slots are in use (a symbol), their mask ``[S, used]``, and the tables ``[1,1,1,hd]``
+    that move the sinks."""
 
     slots: int
     sink_slots: int
+    used: int
     mask: int
     cos: int
     sin: int
@@ -138,11 +142,24 @@ def prepare_call(
     sink_slots = _like(plan, row, _LONG)
     most = plan.scalar(pattern.sinks)
     plan.kernel("aten::clamp", "out", [row, plan.scalar(None), most, sink_slots, sink_slots])
-    mask = _mask(plan, constants, table, row, slots, mask_segment)
+    used = _used(plan, cache, start, bounds)
+    mask = _mask(plan, constants, table, row, slots, used, mask_segment)
     size = constants.frequencies.size_bytes // 4
     frequencies = plan.constant(_FLOAT, (1, 1, 1, size), table.index(constants.frequencies))
     cos, sin = _sink_tables(plan, cache, start, frequencies)
-    return RingCall(slots, sink_slots, mask, cos, sin)
+    return RingCall(slots, sink_slots, used, mask, cos, sin)
+
+
+def _used(plan: PlanBuilder, cache: RingCache, start: int, bounds: tuple[int, int]) -> int:
+    """How many slots are in use behind the call, the spare one included, as a symbol."""
+    length, count = plan.symbol(), plan.symbol()
+    plan.kernel("executorch_prim::sub", "Scalar", [bounds[1], bounds[0], length])
+    stop = _scalar(plan, "add", _scalar(plan, "add", start, length), plan.scalar(1))
+    most = _like(plan, stop, _LONG)
+    limits = [plan.scalar(None), plan.scalar(cache.slots)]
+    plan.kernel("aten::clamp", "out", [stop, *limits, most, most])
+    plan.kernel("aten::_local_scalar_dense", "", [most, count])
+    return count
 
 
 def _slots(
@@ -187,6 +204,7 @@ def _mask(
     table: ConstantTable,
     row: int,
     slots: int,
+    used: int,
     segment: int,
 ) -> int:
     cache, chunk = constants.cache, plan.sizes(row)[1]
@@ -199,9 +217,12 @@ def _mask(
     column = plan.view(tokens, (-1, 1))
     oldest = _oldest(plan, cache, row)
     mask = plan.temporary(_FLOAT, (chunk, cache.slots), dynamic=True)
-    farther = plan.constant(_FLOAT, (1, cache.slots), table.index(constants.farther))
+    all_farther = plan.constant(_FLOAT, (1, cache.slots), table.index(constants.farther))
+    farther = plan.temporary(_FLOAT, (1, cache.slots), dynamic=True)
+    bounds = [plan.scalar(1), plan.scalar(0), used, plan.scalar(1)]
+    plan.kernel("aten::slice_copy", "Tensor_out", [all_farther, *bounds, farther, farther])
     hidden = plan.constant(_FLOAT, (1, 1), table.index(constants.hidden))
-    flat = plan.view(held, (1, cache.slots))
+    flat = first_slots(plan, held, used, (1, cache.slots))
     plan.delegate(segment, [flat, column, oldest, farther, hidden, mask])
     return mask
 

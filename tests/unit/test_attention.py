@@ -187,8 +187,16 @@ def test_slots_behind_the_sinks_repeat(ring: RingCache, position: int) -> None:
 def test_what_a_token_looks_at_is_told_by_where_its_keys_lie(ring: RingCache, query: int) -> None:
     """The rule that programs go by: no older than `oldest`, or `farther` for strided blocks."""
     for key in range(ring.pattern.sinks, query + 1):
-        farther = ring.farther if ring.slot(key) >= ring.first + ring.ring else 0
+        farther = ring.farther if ring.slot(key) in ring.strided_slots else 0
         assert ring.pattern.visible(query, key) == (key >= ring.oldest(query) - farther)
+
+
+@given(RINGS, st.integers(1, 300))
+def test_a_text_comes_to_slots_in_their_order(ring: RingCache, length: int) -> None:
+    """So that attention to the first `length + 1` slots is attention to all that is written."""
+    assert max(map(ring.slot, range(length))) <= length
+    used = set(ring.table())
+    assert used == set(range(ring.first, ring.first + len(used)))
 
 
 @given(RINGS, SIZES)
