@@ -267,6 +267,8 @@ class Quality(Record):
     kl: float | None = None  # mean KL divergence from the float model, nats a token
     logit_cosine: float | None = None
     max_abs_error: NotNegative | None = None  # of logits
+    # Perplexity with this attention over that with the one trained with, of the float model.
+    attention_ratio: NotNegative | None = None
     note: str = ""
 
 

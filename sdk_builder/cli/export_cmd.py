@@ -70,7 +70,8 @@ DEFAULT_CONTEXT = USUAL_CONTEXT
 @click.option(
     "--calibration",
     type=PATH,
-    help="A UTF-8 text file to look at the model's activations with.",
+    help="A UTF-8 text file to look at the model's activations with, and to measure on what another"
+    " --attention than the model's own loses.",
 )
 @click.option(
     "--group-size",

@@ -22,6 +22,8 @@ from sdk_builder.models.rope import inverse_frequencies, rope_tables, rotary_ang
 if TYPE_CHECKING:
     from sdk_builder.models.checkpoint import Parameters
 
+_ROWS = 256  # positions whose logits are in memory at once
+
 
 def streamed_logits(
     source: Parameters, sequences: Sequence[Sequence[int]], ring: RingCache | None = None
@@ -31,6 +33,33 @@ def streamed_logits(
     Weights of `source` may be torchao's tensors. ring: of an attention pattern, None for
     full attention. Raises CheckpointError.
     """
+    hidden, head = _streamed_hidden(source, sequences, ring)
+    with torch.no_grad():
+        logits = F.linear(torch.cat(hidden), head)
+    return list(logits.split([len(one) for one in hidden]))
+
+
+def streamed_losses(
+    source: Parameters, ids: Sequence[int], ring: RingCache | None = None
+) -> Tensor:
+    """Negative log-likelihood of each of `ids` but the first, ``[len - 1]`` nats.
+
+    As `streamed_logits`, without ever having all logits.
+    """
+    hidden, head = _streamed_hidden(source, [ids], ring)
+    targets = torch.tensor(ids[1:]).split(_ROWS)
+    with torch.no_grad():
+        parts = [
+            F.cross_entropy(F.linear(rows, head), wanted, reduction="none")
+            for rows, wanted in zip(hidden[0][:-1].split(_ROWS), targets, strict=True)
+        ]
+    return torch.cat(parts)
+
+
+def _streamed_hidden(
+    source: Parameters, sequences: Sequence[Sequence[int]], ring: RingCache | None
+) -> tuple[list[Tensor], Tensor]:
+    """Hidden states ``[len, D]`` of each sequence after the final norm, and the head ``[V, D]``."""
     config = source.config
     attend = attend_causally if ring is None else attend_in_pattern(config, ring)
     longest = max(map(len, sequences))
@@ -49,10 +78,8 @@ def streamed_logits(
             hidden = layer(hidden, cos, sin, attend)
         norm = source.tensor(layout.FINAL_NORM)
         hidden = F.rms_norm(hidden, norm.shape, norm, config.rms_norm_eps)
-        head = table if config.tie_word_embeddings else source.tensor(layout.HEAD)
-        used = torch.cat([one[: len(ids)] for one, ids in zip(hidden, sequences, strict=True)])
-        logits = F.linear(used, head)
-    return list(logits.split([len(ids) for ids in sequences]))
+    head = table if config.tie_word_embeddings else source.tensor(layout.HEAD)
+    return [one[: len(ids)] for one, ids in zip(hidden, sequences, strict=True)], head
 
 
 def embed(table: Tensor, ids: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from sdk_builder.pipeline.stages import (
     load_engine,
     lower_program,
     make_plan,
+    measure_attention,
     open_model,
     prepare_text,
     record_golden,
@@ -81,6 +82,7 @@ def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResu
             request, checkpoint, weights, writer.path(PROGRAM_FILE), engine, golden, steps
         )
         engine.close()
+        quality = measure_attention(request, checkpoint, tokenizer, quality, steps)
         made = Made(
             request=request,
             checkpoint=checkpoint,

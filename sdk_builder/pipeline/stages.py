@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from sdk_builder.attention import RingCache
 from sdk_builder.bundle.chat import ChatTurns, derive_turns
 from sdk_builder.bundle.manifest import GoldenPrompt, Quality
-from sdk_builder.errors import ExportError, TemplateError, UsageError, VerificationError
+from sdk_builder.errors import ExportError, InputError, TemplateError, UsageError, VerificationError
 from sdk_builder.log import Steps
 from sdk_builder.pipeline.request import LEAST_CONTEXT, ExportRequest
+from sdk_builder.pipeline.weights import calibration_text, loses_by_attention
 from sdk_builder.quantization.options import EMBEDDINGS, GROUP_SIZES, KV_FORMATS, METHODS
 from sdk_builder.quantization.schemes import Plan, Scheme, adjust, find_scheme, plan_formats
 
@@ -80,10 +81,11 @@ def settle_attention(request: ExportRequest, checkpoint: Checkpoint, steps: Step
     own = checkpoint.config.pattern
     own_name = "full" if own is None else str(own)
     settled = replace(request, attention=request.attention or own_name)
-    if settled.pattern != own and not checkpoint.source.untrained:
+    if loses_by_attention(settled, checkpoint):
         steps.warn(
             f"The model was trained with attention {own_name}: with {settled.attention} it loses "
-            "quality. Measure with: shakti-sdk eval"
+            "quality. "
+            + ("" if request.calibration else "See how much with --calibration TEXT or eval.")
         )
     _ = settled.ring
     return settled
@@ -230,6 +232,32 @@ def compare_with_model(
         max_abs_error=round(lowering.max_abs_error, 6),
         note="on the golden prompts; max_abs_error: against the stored weights in PyTorch",
     )
+
+
+def measure_attention(
+    request: ExportRequest,
+    checkpoint: Checkpoint,
+    tokenizer: TokenizerAssets,
+    quality: Quality,
+    steps: Steps,
+) -> Quality:
+    """`quality` with what another attention than the model's own loses, where there is a text to
+    measure it on. Raises InputError."""
+    if request.calibration is None or not loses_by_attention(request, checkpoint):
+        return quality
+    with steps.step("Measuring what the attention loses") as step:
+        from sdk_builder.verify.attention_loss import perplexity_ratio
+
+        limit = min(request.context_length, checkpoint.config.max_position_embeddings)
+        ids = calibration_text(request.calibration, tokenizer)[1][:limit]
+        if len(ids) < 2:
+            raise InputError(f"{request.calibration} has no two tokens.", "Give a longer text.")
+        ratio = perplexity_ratio(checkpoint, ids, request.pattern)
+        step.result(
+            f"Attention {request.attention}: {ratio:.3f} x the perplexity of the model's own on "
+            f"{len(ids)} tokens of {request.calibration}"
+        )
+    return quality.model_copy(update={"attention_ratio": round(ratio, 4)})
 
 
 def check_size(program: LoweredProgram, scheme: Scheme, checkpoint: Checkpoint) -> None:

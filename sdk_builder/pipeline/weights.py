@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -50,6 +51,11 @@ def chosen_method(request: ExportRequest, *, untrained: bool) -> str:
     return "rounding" if untrained else "gptq"
 
 
+def loses_by_attention(request: ExportRequest, checkpoint: Checkpoint) -> bool:
+    """Whether the model learned something with another attention than the request's."""
+    return request.pattern != checkpoint.config.pattern and not checkpoint.source.untrained
+
+
 def find_weights(
     request: ExportRequest,
     checkpoint: Checkpoint,
@@ -61,7 +67,7 @@ def find_weights(
     CheckpointError, and OutputError when the cache's disk is full."""
     method = chosen_method(request, untrained=checkpoint.source.untrained)
     if method != "gptq":
-        if request.calibration is not None:
+        if request.calibration is not None and not loses_by_attention(request, checkpoint):
             steps.warn(f"{request.calibration} is not read: {method} needs no calibration text.")
         return Weights(QuantizedSource(checkpoint, plan), method)
     store = TensorStore(cache_dir() / "calibrated")
@@ -88,7 +94,7 @@ def _calibration(
     steps: Steps,
 ) -> Calibration:
     if request.calibration is not None:
-        return _from_file(request, tokenizer)
+        return from_text(*calibration_text(request.calibration, tokenizer))
     first = _first_token(tokenizer)
     key = key_of(
         kind="text", version=2, checkpoint=fingerprint(checkpoint), first=first, **machine()
@@ -121,11 +127,10 @@ def _trimming(progress: Progress) -> Progress:
     return told
 
 
-def _from_file(request: ExportRequest, tokenizer: TokenizerAssets) -> Calibration:
+def calibration_text(path: Path, tokenizer: TokenizerAssets) -> tuple[str, list[int]]:
+    """The text at `path`, and its ids. Raises InputError."""
     from tokenizers import Tokenizer
 
-    path = request.calibration
-    assert path is not None
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -135,7 +140,7 @@ def _from_file(request: ExportRequest, tokenizer: TokenizerAssets) -> Calibratio
             f"{path} is not UTF-8 text (byte {error.start}).", "Convert it to UTF-8 first."
         ) from error
     encoder = Tokenizer.from_str(tokenizer.json_text)
-    return from_text(text, encoder.encode(text, add_special_tokens=False).ids)
+    return text, encoder.encode(text, add_special_tokens=False).ids
 
 
 def _first_token(tokenizer: TokenizerAssets) -> int:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from sdk_builder import Bundle, Session
 from sdk_builder.errors import UsageError
+from sdk_builder.log import Steps
+from sdk_builder.models.checkpoint import load_model, open_checkpoint
+from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.pipeline import ExportRequest, run_export
 from sdk_builder.runtime import GenerationOptions
 from sdk_builder.runtime.chat import Chat
 from sdk_builder.verify import verify_bundle
+from tests.integration.models.builders import tiny_shakti
+from tests.integration.pipeline.tiny import save_folder
 
 
 def exported(folder: Path, output: Path, **options: Any) -> Bundle:
@@ -64,6 +72,54 @@ def test_blocks_that_do_not_fit_are_refused_before_anything_is_read(tmp_path: Pa
         exported(tmp_path / "none", tmp_path / "bundle", attention="block-sparse:12,2,2")
     assert "--chunk" in caught.value.hint
     assert not (tmp_path / "bundle").exists()
+
+
+@pytest.fixture
+def patterned(tmp_path: Path) -> Path:
+    """A Shakti whose layers have a window, and in turn none."""
+    folder = save_folder(tmp_path / "own")
+    model = tiny_shakti(attention_pattern="window:20+global:2", bos_token_id=0)
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_a_model_brings_its_own_attention(patterned: Path, tmp_path: Path) -> None:
+    shown = StringIO()
+    steps = Steps(stream=shown)
+    request = ExportRequest(str(patterned), tmp_path / "bundle", quant="none", context_length=64)
+    bundle = run_export(request, steps).bundle
+    program = bundle.manifest.program
+    assert (program.window, program.global_every, program.context_length) == (20, 2, 64)
+    assert "trained with" not in shown.getvalue()
+    assert verify_bundle(bundle, against=str(patterned)).ok
+    heads, ring = (4, 2, 1), 4 + 1 + 20 - 1 + 64
+    positions = [ring, 64, ring]  # the second layer has the whole context
+    assert bundle.manifest.kv_cache_bytes == sum(
+        2 * 4 * 16 * head * length for head, length in zip(heads, positions, strict=True)
+    )
+    full = ExportRequest(str(patterned), tmp_path / "full", quant="none", attention="full")
+    assert run_export(full, steps).bundle.manifest.program.pattern is None
+    said = "trained with attention window:20+global:2: with full it loses"
+    assert shown.getvalue().count(said) == 1
+
+
+def test_what_another_attention_loses_is_measured_on_a_text(folder: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("And so it goes on, as it did before, and before that. " * 3, encoding="utf-8")
+    options = {"attention": "window:6", "calibration": text, "context_length": 64}
+    bundle = exported(folder, tmp_path / "bundle", **options)
+    with Session(bundle) as session:
+        ids = torch.tensor([session.encode(text.read_text())[:64]])
+    changed = open_checkpoint(str(folder)).config.to_dict() | {"attention_pattern": "window:6"}
+    lost = []
+    for config in (changed, changed | {"attention_pattern": "full"}):
+        model = load_model(open_checkpoint(str(folder)))
+        model.config = ShaktiConfig(**config)
+        with torch.no_grad():
+            lost.append(float(model.eval()(ids, labels=ids).loss))
+    ratio = bundle.manifest.quality.attention_ratio
+    assert ratio == pytest.approx(math.exp(lost[0] - lost[1]), rel=1e-3)
+    assert ratio != pytest.approx(1.0, abs=1e-3)
 
 
 class Recorded(Session):

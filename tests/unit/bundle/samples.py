@@ -242,6 +242,7 @@ def manifests(draw: st.DrawFn) -> m.Manifest:
         kl=measures,
         logit_cosine=measures,
         max_abs_error=measures,
+        attention_ratio=measures,
         note=texts,
     )
     provenance = st.builds(m.Provenance, created_at=texts, host=texts, duration_s=not_negative)

@@ -233,6 +233,7 @@ private fun JsonNode.golden(): GoldenPrompt = record {
 private fun JsonNode.quality(): QualityInfo = record {
     nullable("logit_cosine")?.number()
     nullable("max_abs_error")?.notNegative()
+    nullable("attention_ratio")?.notNegative()
     QualityInfo(
         perplexity = nullable("perplexity")?.notNegative(),
         perplexityRatio = nullable("perplexity_ratio")?.notNegative(),
