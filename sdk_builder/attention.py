@@ -21,12 +21,17 @@ from typing import Any, Protocol
 
 from sdk_builder.errors import UsageError
 
-SINKS = 4
+# The first few are what keeps a model whole; so many also hold a chat's system message.
+SINKS = 64
+FIRST_SINKS = 4  # of bundles that do not say how many
 USUAL_CONTEXT = 4096  # positions
 USUAL_CHUNK = 128  # most prompt tokens a call; chosen by measurement (docs/performance.md)
 # Beyond, float32 angles of the fastest rotary pair are off by more than a hundredth of a turn.
 LAST_POSITION = 1 << 17
-_GLOBAL = re.compile(r"(.+)\+global:([0-9]{1,4})")
+MOST_SINKS = 4096
+MOST_WINDOW = LAST_POSITION - MOST_SINKS
+_LAYERS = re.compile(r"(.+)\+global:([0-9]{1,4})")
+_SINKS = re.compile(r"(.+)\+sinks:([0-9]{1,6})")
 _WINDOW = re.compile(r"window:([0-9]{1,9})")
 _SPARSE = re.compile(r"block-sparse(?::([0-9]{1,6}),([0-9]{1,6}),([0-9]{1,6})(?:,([0-9]{1,6}))?)?")
 _BLOCK, _LOCAL, _STRIDE = 64, 8, 8
@@ -87,7 +92,7 @@ class SlidingWindow:
         return (key <= query) & ((query - key < self.window) | (key < self.sinks))
 
     def __str__(self) -> str:
-        return f"window:{self.window}{_global(self)}"
+        return f"window:{self.window}{_suffix(self)}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class BlockSparse:
 
     def __str__(self) -> str:
         blocks = f"{self.block},{self.local},{self.stride},{self.reach}"
-        return f"block-sparse:{blocks}{_global(self)}"
+        return f"block-sparse:{blocks}{_suffix(self)}"
 
 
 def is_global(pattern: Pattern | None, layer: int) -> bool:
@@ -133,8 +138,9 @@ def is_global(pattern: Pattern | None, layer: int) -> bool:
     return pattern is None or (pattern.global_every > 0 and (layer + 1) % pattern.global_every == 0)
 
 
-def _global(pattern: Pattern) -> str:
-    return f"+global:{pattern.global_every}" if pattern.global_every else ""
+def _suffix(pattern: Pattern) -> str:
+    sinks = "" if pattern.sinks == SINKS else f"+sinks:{pattern.sinks}"
+    return sinks + (f"+global:{pattern.global_every}" if pattern.global_every else "")
 
 
 @dataclass(frozen=True)
@@ -260,40 +266,44 @@ class RingCache:
 def parse_attention(text: str, context_length: int = LAST_POSITION) -> Pattern | None:
     """``full`` (None), ``window:N`` or ``block-sparse[:BLOCK,LOCAL,STRIDE[,REACH]]``, all in
     positions but for LOCAL, STRIDE and REACH, which are blocks; without REACH, `context_length`.
-    Behind the last two may stand ``+global:LAYERS``.
+    Behind the last two may stand ``+sinks:N`` and then ``+global:LAYERS``.
 
     Raises UsageError.
     """
     if text == "full":
         return None
-    parts = _GLOBAL.fullmatch(text)
-    kind, every = (parts[1], int(parts[2])) if parts else (text, 0)
-    if parts and every < 2:
+    layers = _LAYERS.fullmatch(text)
+    kind, every = (layers[1], int(layers[2])) if layers else (text, 0)
+    first = _SINKS.fullmatch(kind)
+    kind, sinks = (first[1], int(first[2])) if first else (kind, SINKS)
+    if layers and every < 2:
         raise UsageError(
             f"With each {_nth(every)} layer global, no layer has a pattern.", "Use 2 or more."
         )
     if found := _WINDOW.fullmatch(kind):
-        return check_pattern(SlidingWindow(int(found[1]), global_every=every))
+        return check_pattern(SlidingWindow(int(found[1]), sinks, every))
     if found := _SPARSE.fullmatch(kind):
         block, local, stride = (
             int(given) if given else usual
             for given, usual in zip(found.groups(), (_BLOCK, _LOCAL, _STRIDE), strict=False)
         )
         reach = int(found[4]) if found[4] else context_length // max(block, 1)
-        return check_pattern(BlockSparse(block, local, stride, reach, global_every=every))
+        return check_pattern(BlockSparse(block, local, stride, reach, sinks, every))
     raise UsageError(
         f"No attention is called {text!r}.",
-        "Use full, window:N or block-sparse:BLOCK,LOCAL,STRIDE; the latter with +global:LAYERS, "
-        "too.",
+        "Use full, window:N or block-sparse:BLOCK,LOCAL,STRIDE; behind the last two +sinks:N and "
+        "+global:LAYERS.",
     )
 
 
 def check_pattern(pattern: Pattern) -> Pattern:
     """The pattern, if its numbers make sense. Raises UsageError."""
-    if isinstance(pattern, SlidingWindow) and not 1 <= pattern.window <= LAST_POSITION - SINKS:
+    if not 0 <= pattern.sinks <= MOST_SINKS:
+        raise UsageError(f"There cannot be {pattern.sinks} sinks.", f"Use 0 to {MOST_SINKS}.")
+    if isinstance(pattern, SlidingWindow) and not 1 <= pattern.window <= MOST_WINDOW:
         raise UsageError(
             f"A window of {pattern.window} positions makes no sense.",
-            f"Use 1 to {LAST_POSITION - SINKS} positions.",
+            f"Use 1 to {MOST_WINDOW} positions.",
         )
     if isinstance(pattern, BlockSparse):
         block, local, reach = pattern.block, pattern.local, pattern.reach

@@ -26,7 +26,7 @@ from sdk_builder.models.sources import SOURCES, Source, find_source, known_names
 from sdk_builder.quantization.options import KV_FORMATS
 from sdk_builder.quantization.schemes import SCHEMES
 
-ATTENTIONS = ("full", "window:1020", "block-sparse")
+ATTENTIONS = ("full", "window:960", "block-sparse")
 
 
 @dataclass(frozen=True)

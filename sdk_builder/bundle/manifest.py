@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sdk_builder.attention import (
+    FIRST_SINKS,
     BlockSparse,
     Pattern,
     RingCache,
@@ -182,8 +183,9 @@ class Program(Record):
     methods: tuple[Method, ...]
     context_length: Positive  # positions of a text, prompt and answer together
     max_chunk: Positive  # most tokens that one call may take (prefill)
-    window: Positive | None = None  # positions looked at, and the first four
-    sparse: SparseBlocks | None = None  # or blocks, and the first four; neither: all positions
+    window: Positive | None = None  # positions looked at, and the first few
+    sparse: SparseBlocks | None = None  # or blocks, and the first few; neither: all positions
+    sinks: Count | None = None  # how many first ones, where not four
     global_every: Positive | None = None  # each such layer looks at all positions nevertheless
     backend: str  # "xnnpack"
     operators: tuple[str, ...]  # that the runtime must have, outside delegates; sorted
@@ -199,10 +201,11 @@ class Program(Record):
     def pattern(self) -> Pattern | None:
         """Which positions are looked at; None: all."""
         every = self.global_every or 0
+        sinks = FIRST_SINKS if self.sinks is None else self.sinks
         if self.window is not None:
-            return SlidingWindow(self.window, global_every=every)
+            return SlidingWindow(self.window, sinks, every)
         if self.sparse is not None:
-            return BlockSparse(**self.sparse.model_dump(), global_every=every)
+            return BlockSparse(**self.sparse.model_dump(), sinks=sinks, global_every=every)
         return None
 
     @model_validator(mode="after")
@@ -214,6 +217,8 @@ class Program(Record):
             raise ValueError("window and sparse exclude each other")
         if self.global_every is not None and (self.pattern is None or self.global_every < 2):
             raise ValueError("global_every needs window or sparse, and to be 2 or more")
+        if self.sinks is not None and self.pattern is None:
+            raise ValueError("sinks needs window or sparse")
         self._require_layout()
         if self.max_chunk > self.context_length:
             raise ValueError(

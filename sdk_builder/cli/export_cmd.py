@@ -99,9 +99,10 @@ DEFAULT_CONTEXT = USUAL_CONTEXT
 @click.option(
     "--attention",
     metavar="KIND",
-    help="full; window:N, the last N positions and four sinks; or block-sparse[:BLOCK,LOCAL,STRIDE]"
-    " (64,8,8), the last LOCAL blocks and each STRIDE-th within the context. With +global:LAYERS"
-    " behind it, each so manieth layer sees everything.  [default: the model's own]",
+    help="full; window:N, the last N positions; or block-sparse[:BLOCK,LOCAL,STRIDE] (64,8,8), the"
+    " last LOCAL blocks and each STRIDE-th within the context. The last two also see the first 64"
+    " positions, or with +sinks:N behind them other ones; +global:LAYERS lets each so manieth layer"
+    " see everything.  [default: the model's own]",
 )
 @click.option("--zip", "make_zip", is_flag=True, help="Also write the bundle as one .zip file.")
 @click.option("--no-verify", is_flag=True, help="Do not compare the result with the model.")

@@ -243,7 +243,10 @@ def _attention(pattern: Pattern | None) -> dict[str, Any]:
     """The manifest's fields for a pattern."""
     if pattern is None:
         return {}
-    fields: dict[str, Any] = {"global_every": pattern.global_every or None}
+    fields: dict[str, Any] = {
+        "sinks": pattern.sinks,
+        "global_every": pattern.global_every or None,
+    }
     if isinstance(pattern, SlidingWindow):
         return fields | {"window": pattern.window}
     names = SparseBlocks.model_fields

@@ -23,6 +23,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 
+from sdk_builder.attention import FIRST_SINKS
 from sdk_builder.bundle import decode_manifest, encode_manifest, write_zip
 from sdk_builder.bundle.manifest import Manifest
 from sdk_builder.bundle.manifest_file import checksum_matches
@@ -167,7 +168,7 @@ def said_to_the_app(manifest: Manifest) -> dict[str, Any]:
             *(program.file, program.size_bytes, program.sha256, program.context_length),
             *(program.max_chunk, program.window),
             program.sparse and list(program.sparse.model_dump().values()),
-            program.global_every,
+            *(program.pattern.sinks if program.pattern else FIRST_SINKS, program.global_every),
             *(program.backend, list(program.operators)),
         ],
         "tokenizer": [

@@ -23,6 +23,7 @@ _EXPORT_TIMEOUT_S = 900.0
 # Rounded in seconds, with offsets, which are operators of their own.
 _OFFSETS = ("--method", "rounding", "--bits", "4.6")
 # Golden prompts go well beyond what these patterns look at.
+_BLOCKS = "block-sparse:8,2,2+sinks:12"
 _PATTERN = ("--quant", "none", "--chunk", "8", "--attention")
 _EXPORTERS = ("models", "quantization", "lowering", "bundle", "pipeline", "verify", "runtime")
 
@@ -116,8 +117,8 @@ PROPERTIES: Mapping[str, Callable[[Steps], Path]] = {
     "shakti.bundle.q4": _bundle("q4", *_OFFSETS),
     "shakti.bundle.int8_kv": _bundle("int8-kv", *_OFFSETS, "--kv", "int8"),
     "shakti.bundle.none": _bundle("none", "--quant", "none"),
-    "shakti.bundle.window": _bundle("window", *_PATTERN, "window:24"),
-    "shakti.bundle.sparse": _bundle("sparse", *_PATTERN, "block-sparse:8,2,2", "--context", "64"),
+    "shakti.bundle.window": _bundle("window", *_PATTERN, "window:24+sinks:4"),
+    "shakti.bundle.sparse": _bundle("sparse", *_PATTERN, _BLOCKS, "--context", "64"),
     "shakti.bundle_cases": _bundle_cases,
     "shakti.fixtures": _folder(ROOT / "tests" / "fixtures"),
     "shakti.golden": _folder(ROOT / "docs" / "app"),

@@ -65,9 +65,10 @@ class Slots:
             assert found == wanted
 
 
-def test_full_attention_is_no_window_and_a_window_has_four_sinks() -> None:
+def test_full_attention_is_no_window_and_a_window_has_64_sinks() -> None:
     assert parse_attention("full") is None
-    assert parse_attention("window:1020") == SlidingWindow(1020, sinks=4)
+    assert parse_attention("window:960") == SlidingWindow(960, sinks=64)
+    assert parse_attention("window:960+sinks:4") == SlidingWindow(960, sinks=4)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,8 @@ def test_full_attention_is_no_window_and_a_window_has_four_sinks() -> None:
         "block-sparse:64,8,9999,64",
         "full+global:2",
         "window:5+global:",
+        "window:5+sinks:4097",
+        "window:5+global:2+sinks:4",
         "window:5+global:1",
         "window:5+global:0",
         "window:5+global:2+global:3",
@@ -111,7 +114,9 @@ def test_block_sparse_looks_back_over_the_context() -> None:
     assert parse_attention("window:7") == SlidingWindow(7) == parse_attention(str(SlidingWindow(7)))
 
 
-@pytest.mark.parametrize("text", ["window:7+global:3", "block-sparse:8,2,2,9+global:2"])
+@pytest.mark.parametrize(
+    "text", ["window:7+global:3", "window:7+sinks:0+global:4", "block-sparse:8,2,2,9+global:2"]
+)
 def test_every_few_layers_may_look_at_everything(text: str) -> None:
     pattern = parse_attention(text)
     assert str(pattern) == text
@@ -139,18 +144,18 @@ def test_blocks_and_chunks_must_fit() -> None:
 
 def test_patterns_are_told_in_words() -> None:
     assert describe(None) == "to all positions"
-    assert describe(SlidingWindow(20, global_every=6)) == (
+    assert describe(SlidingWindow(20, 4, global_every=6)) == (
         "to the last 20 positions and the first 4; to all in each 6th layer"
     )
-    assert describe(SlidingWindow(20)) == "to the last 20 positions and the first 4"
-    assert describe(BlockSparse(64, 8, 3, 64)) == (
+    assert describe(SlidingWindow(20, 4)) == "to the last 20 positions and the first 4"
+    assert describe(BlockSparse(64, 8, 3, 64, sinks=4)) == (
         "to the last 8 blocks of 64, each 3rd of the last 64, and the first 4 positions"
     )
 
 
 def test_block_sparse_keeps_a_quarter_of_4096_positions() -> None:
     ring = RingCache(BlockSparse(64, 8, 8, 64), 64)
-    assert ring.slots == 4 + 1 + 8 * 64 + 8 * 64
+    assert ring.slots == 64 + 1 + 8 * 64 + 8 * 64
 
 
 def test_a_window_larger_than_any_text_is_refused() -> None:

@@ -19,8 +19,8 @@ from tests.integration.models.builders import logits, some_ids, tiny_llama, tiny
 VARIANTS: dict[str, dict[str, Any]] = {
     "variable groups, tied": {},
     "uniform groups": {"kv_heads_per_layer": None, "num_key_value_heads": 2},
-    "window, each second layer": {"attention_pattern": "window:6+global:2"},
-    "block-sparse": {"attention_pattern": "block-sparse:4,1,2,3"},
+    "window, each second layer": {"attention_pattern": "window:6+sinks:2+global:2"},
+    "block-sparse": {"attention_pattern": "block-sparse:4,1,2,3+sinks:2"},
     "biases, untied": {"attention_bias": True, "tie_word_embeddings": False},
     "llama 3 scaling": {
         "rope_scaling": {
@@ -136,7 +136,7 @@ def test_model_attends_as_the_program_that_is_made_of_it(attention: str) -> None
 
 
 def test_texts_packed_into_one_row_keep_their_own_patterns() -> None:
-    model = tiny_shakti(attention_pattern="block-sparse:4,1,2,3")
+    model = tiny_shakti(attention_pattern="block-sparse:4,1,2,3+sinks:2")
     one, other = some_ids(1, 30).split([13, 17], dim=1)
     own = torch.cat((torch.arange(13), torch.arange(17)))[None]
     with torch.no_grad():

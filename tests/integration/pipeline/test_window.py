@@ -31,7 +31,7 @@ def exported(folder: Path, output: Path, **options: Any) -> Bundle:
 
 @pytest.mark.parametrize("kv", ["fp32", "int8"])
 def test_a_window_goes_on_where_its_ring_went_round(folder: Path, tmp_path: Path, kv: str) -> None:
-    bundle = exported(folder, tmp_path / "bundle", attention="window:20", kv=kv)
+    bundle = exported(folder, tmp_path / "bundle", attention="window:20+sinks:4", kv=kv)
     assert verify_bundle(bundle, against=str(folder)).ok
     ring = bundle.manifest.program.ring
     assert ring is not None
@@ -51,7 +51,7 @@ def test_a_window_goes_on_where_its_ring_went_round(folder: Path, tmp_path: Path
 
 def test_block_sparse_attention_goes_on_beyond_its_context(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "bundle"
-    bundle = exported(folder, target, attention="block-sparse:8,2,2", context_length=64)
+    bundle = exported(folder, target, attention="block-sparse:8,2,2+sinks:4", context_length=64)
     assert verify_bundle(bundle, against=str(folder)).ok
     program = bundle.manifest.program
     assert program.ring is not None
@@ -78,7 +78,7 @@ def test_blocks_that_do_not_fit_are_refused_before_anything_is_read(tmp_path: Pa
 def patterned(tmp_path: Path) -> Path:
     """A Shakti whose layers have a window, and in turn none."""
     folder = save_folder(tmp_path / "own")
-    model = tiny_shakti(attention_pattern="window:20+global:2", bos_token_id=0)
+    model = tiny_shakti(attention_pattern="window:20+sinks:4+global:2", bos_token_id=0)
     model.save_pretrained(folder)
     return folder
 
@@ -99,22 +99,22 @@ def test_a_model_brings_its_own_attention(patterned: Path, tmp_path: Path) -> No
     )
     full = ExportRequest(str(patterned), tmp_path / "full", quant="none", attention="full")
     assert run_export(full, steps).bundle.manifest.program.pattern is None
-    said = "trained with attention window:20+global:2: with full it loses"
+    said = "trained with attention window:20+sinks:4+global:2: with full it loses"
     assert shown.getvalue().count(said) == 1
 
 
 def test_what_another_attention_loses_is_measured_on_a_text(folder: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("And so it goes on, as it did before, and before that. " * 3, encoding="utf-8")
-    options = {"attention": "window:6", "calibration": text, "context_length": 64}
+    options = {"attention": "window:6+sinks:4", "calibration": text, "context_length": 64}
     bundle = exported(folder, tmp_path / "bundle", **options)
     with Session(bundle) as session:
         ids = torch.tensor([session.encode(text.read_text())[:64]])
-    changed = open_checkpoint(str(folder)).config.to_dict() | {"attention_pattern": "window:6"}
     lost = []
-    for config in (changed, changed | {"attention_pattern": "full"}):
+    for attention in ("window:6+sinks:4", "full"):
         model = load_model(open_checkpoint(str(folder)))
-        model.config = ShaktiConfig(**config)
+        fields = model.config.to_dict() | {"attention_pattern": attention}
+        model.config = ShaktiConfig(**fields)
         with torch.no_grad():
             lost.append(float(model.eval()(ids, labels=ids).loss))
     ratio = bundle.manifest.quality.attention_ratio
@@ -135,7 +135,7 @@ class Recorded(Session):
 
 
 TURNS = 200
-KINDS = ("full", "window:40", "block-sparse:8,4,2")
+KINDS = ("full", "window:40", "block-sparse:8,4,2+sinks:8")
 
 
 @pytest.mark.parametrize("attention", KINDS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sdk_builder.attention import LAST_POSITION, SINKS
+from sdk_builder.attention import LAST_POSITION, MOST_SINKS, MOST_WINDOW
 from sdk_builder.bundle import BundleWriter, derive_turns
 from sdk_builder.bundle import manifest as m
 from sdk_builder.bundle.turns import ChatTurns
@@ -145,9 +145,12 @@ def patterns(draw: st.DrawFn, max_chunk: int) -> dict[str, Any]:
     kind = draw(st.sampled_from(["full", "window", "sparse"]))
     if kind == "full":
         return {}
-    layers = {"global_every": draw(st.none() | st.integers(2, 2**33))}
+    layers = {
+        "global_every": draw(st.none() | st.integers(2, 2**33)),
+        "sinks": draw(st.none() | st.integers(0, MOST_SINKS)),
+    }
     if kind == "window":
-        return layers | {"window": draw(st.integers(1, LAST_POSITION - SINKS))}
+        return layers | {"window": draw(st.integers(1, MOST_WINDOW))}
     fitting = [one for one in range(1, 65) if one % max_chunk == 0 or max_chunk % one == 0]
     block = draw(st.sampled_from(fitting))
     most = st.integers(1, LAST_POSITION // block)

@@ -65,6 +65,8 @@ def test_chunk_larger_than_the_context_is_refused():
         ({"sparse": (8, 1, 16_385, 1)}, "makes no sense"),
         ({"sparse": (24, 2, 2, 4)}, "Blocks of 24 positions and chunks of 64 tokens do not fit"),
         ({"global_every": 2}, "global_every needs window or sparse"),
+        ({"sinks": 4}, "sinks needs window or sparse"),
+        ({"window": 9, "sinks": 4097}, "There cannot be 4097 sinks"),
         ({"window": 9, "global_every": 1}, "to be 2 or more"),
     ],
 )

@@ -54,7 +54,7 @@ def test_models_tells_what_a_kv_cache_takes(shakti: Shakti):
     assert kv["full"]["fp32"] == 4096 * 30 * 3 * 64 * 2 * 4
     assert kv["full"]["int8"] == 4096 * 30 * 3 * (64 + 4 + 1) * 2
     assert kv["full"]["fp32"] > 12 * kv["block-sparse"]["int8"]
-    assert kv["window:1020"]["fp32"] == (4 + 1 + 1020 - 1 + 128) * 30 * 3 * 64 * 2 * 4
+    assert kv["window:960"]["fp32"] == (64 + 1 + 960 - 1 + 128) * 30 * 3 * 64 * 2 * 4
     assert "block-sparse" in shakti("models", "smollm2-135m").stdout
 
 

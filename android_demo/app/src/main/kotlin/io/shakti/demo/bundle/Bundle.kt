@@ -95,6 +95,8 @@ data class ProgramInfo(
     val maxChunk: Int,
     val window: Int?,
     val sparse: SparseBlocks?,
+    /** How many first positions are seen by all, with a window or blocks. */
+    val sinks: Int,
     /** Each so manieth layer looks at all positions nevertheless; null: none. */
     val globalEvery: Int?,
     val backend: String,

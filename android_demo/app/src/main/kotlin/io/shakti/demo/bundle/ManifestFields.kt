@@ -120,8 +120,9 @@ private fun JsonNode.program(): ProgramInfo = record {
         sha256 = this["sha256"].sha256(),
         contextLength = this["context_length"].count32(least = 1),
         maxChunk = this["max_chunk"].count32(least = 1),
-        window = nullable("window")?.whole(1L..LAST_POSITION - SINKS)?.toInt(),
+        window = nullable("window")?.whole(1L..LAST_POSITION - MOST_SINKS)?.toInt(),
         sparse = nullable("sparse")?.sparseBlocks(),
+        sinks = nullable("sinks")?.whole(0L..MOST_SINKS)?.toInt() ?: FIRST_SINKS,
         globalEvery = nullable("global_every")?.count32(least = 2),
         backend = this["backend"].text(),
         operators = this["operators"].list().map { it.text() },
@@ -129,7 +130,7 @@ private fun JsonNode.program(): ProgramInfo = record {
     this["delegates"].whole(COUNT)
     this["methods"].list().forEach { it.checkMethod() }
     optional("parts")?.list()?.map { it.partSize() }?.let { checkPartSizes(it, result.sizeBytes) }
-    checkPattern(result)
+    checkPattern(result, saysMore = nullable("sinks") != null || result.globalEvery != null)
     if (result.maxChunk > result.contextLength) {
         fail("max_chunk ${result.maxChunk} is more than context_length ${result.contextLength}")
     }
@@ -146,11 +147,11 @@ private fun JsonNode.sparseBlocks(): SparseBlocks = record {
     SparseBlocks(block, local, stride, reach)
 }
 
-private fun JsonRecord.checkPattern(program: ProgramInfo) {
+private fun JsonRecord.checkPattern(program: ProgramInfo, saysMore: Boolean) {
     val sparse = program.sparse
     if (program.window != null && sparse != null) fail("window and sparse exclude each other")
-    if (program.globalEvery != null && program.window == null && sparse == null) {
-        fail("global_every needs window or sparse")
+    if (saysMore && program.window == null && sparse == null) {
+        fail("sinks and global_every need window or sparse")
     }
     val chunk = program.maxChunk
     if (sparse != null && chunk % sparse.block != 0 && sparse.block % chunk != 0) {
@@ -270,7 +271,10 @@ private fun JsonNode.fileName(): String = textOf(BUNDLE_FILE_NAME, "a plain file
 internal val BUNDLE_FILE_NAME = Regex("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 private val SHA256 = Regex("[0-9a-f]{64}")
-private const val SINKS = 4
+
+/** Of bundles that do not say how many. */
+private const val FIRST_SINKS = 4
+private const val MOST_SINKS = 4096L
 private const val LAST_POSITION = 1L shl 17
 private val COUNT = 0..Long.MAX_VALUE
 private val POSITIVE = 1..Long.MAX_VALUE

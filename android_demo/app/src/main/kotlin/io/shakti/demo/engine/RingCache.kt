@@ -17,10 +17,11 @@ internal class RingCache private constructor(
     private val farther: Long,
     private val ring: Long,
     private val stridedSpan: Long,
-    stride: Int = 1,
+    stride: Int,
+    sinks: Int,
 ) {
     /** Positions that the cache has room for. */
-    val slots: Long = SINKS + 1 + ring + stridedSpan / stride
+    val slots: Long = sinks + 1 + ring + stridedSpan / stride
 
     /** How many ids from position [start] on one call may take, [most] at the most. */
     fun room(start: Int, most: Int): Int = minOf(most, chunk - start % chunk)
@@ -38,17 +39,15 @@ internal class RingCache private constructor(
     }
 
     companion object {
-        private const val SINKS = 4
-
         /** The one of [program]; null where every token looks at all before it. */
         fun of(program: ProgramInfo): RingCache? =
-            program.window?.let { window(it, program.maxChunk) }
-                ?: program.sparse?.let { sparse(it, program.maxChunk) }
+            program.window?.let { window(it, program.maxChunk, program.sinks) }
+                ?: program.sparse?.let { sparse(it, program.maxChunk, program.sinks) }
 
-        fun window(window: Int, chunk: Int): RingCache =
-            RingCache(chunk, 1, window - 1L, 0, window - 1L + chunk, 0)
+        fun window(window: Int, chunk: Int, sinks: Int): RingCache =
+            RingCache(chunk, 1, window - 1L, 0, window - 1L + chunk, 0, 1, sinks)
 
-        fun sparse(blocks: SparseBlocks, chunk: Int): RingCache {
+        fun sparse(blocks: SparseBlocks, chunk: Int, sinks: Int): RingCache {
             val (block, local, stride, reach) = blocks
             val more = maxOf(1, chunk / block) - 1L
             val group = stride.toLong() * block
@@ -57,7 +56,8 @@ internal class RingCache private constructor(
             val needed = (local - 1L) + maxOf(1L, chunk / block.toLong())
             val ring = (needed..whole).first { whole % it == 0L }
             val farther = (reach - local).toLong() * block
-            return RingCache(chunk, block, (local - 1L) * block, farther, ring * block, span, stride)
+            val back = (local - 1L) * block
+            return RingCache(chunk, block, back, farther, ring * block, span, stride, sinks)
         }
 
         private fun ceilDiv(a: Long, b: Long): Long = (a + b - 1) / b

@@ -108,7 +108,7 @@ class ManifestCasesTest {
                 "program" to with(program) {
                     listOf(
                         file, sizeBytes, sha256, contextLength, maxChunk, window,
-                        sparse?.run { listOf(block, local, stride, reach) }, globalEvery,
+                        sparse?.run { listOf(block, local, stride, reach) }, sinks, globalEvery,
                         backend, operators,
                     )
                 },

@@ -16,7 +16,7 @@ internal class SlidingWindowTest : EngineTestBase() {
         val info = bundle.manifest.program.copy(window = window)
         open(bundle.copy(manifest = bundle.manifest.copy(program = info)), program)
     }
-    private val ring = RingCache.window(window, chunk)
+    private val ring = RingCache.window(window, chunk, sinks = 4)
 
     private fun ask(vararg turns: Turn): Answer =
         session.answer(turns.toList(), ChatOptions(maxTokens = 30), Heard())
@@ -61,7 +61,8 @@ internal class SlidingWindowTest : EngineTestBase() {
     @Test
     fun blocks_that_are_written_over_cannot_be_gone_on_behind() {
         // Blocks of 4; a ring of 5 blocks; every 2nd of the last 8 as well, 10 with those of a call.
-        val sparse = RingCache.sparse(SparseBlocks(block = 4, local = 3, stride = 2, reach = 8), 8)
+        val blocks = SparseBlocks(block = 4, local = 3, stride = 2, reach = 8)
+        val sparse = RingCache.sparse(blocks, chunk = 8, sinks = 4)
         assertEquals(5, sparse.reusable(prefix = 5, written = 20))
         assertEquals(0, sparse.reusable(prefix = 5, written = 60))
         assertEquals(52, sparse.reusable(prefix = 52, written = 60))

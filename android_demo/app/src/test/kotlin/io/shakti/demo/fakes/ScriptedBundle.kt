@@ -58,6 +58,7 @@ fun scriptedBundle(
             maxChunk = maxChunk,
             window = null,
             sparse = null,
+            sinks = 4,
             globalEvery = null,
             backend = "xnnpack",
             operators = operators,
