@@ -23,7 +23,7 @@ _EXPORT_TIMEOUT_S = 900.0
 # Rounded in seconds, with offsets, which are operators of their own.
 _OFFSETS = ("--method", "rounding", "--bits", "4.6")
 # Golden prompts go well beyond what these patterns look at.
-_BLOCKS = "block-sparse:8,2,2+sinks:12"
+_BLOCKS = "block-sparse:8,2,2+sinks:8"
 _PATTERN = ("--quant", "none", "--chunk", "8", "--attention")
 _EXPORTERS = ("models", "quantization", "lowering", "bundle", "pipeline", "verify", "runtime")
 
