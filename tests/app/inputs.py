@@ -18,12 +18,15 @@ from sdk_builder.log import Steps
 from sdk_builder.process import run
 
 ROOT = Path(__file__).parents[2]
-BUNDLES_VARIABLE = "SHAKTI_TEST_BUNDLES"  # with smollm2-q4, -int8-kv, -none, -window, -sparse
+BUNDLES_VARIABLE = (
+    "SHAKTI_TEST_BUNDLES"  # with smollm2-q4, -int8-kv, -none, -chat-window, -window, -sparse
+)
 _EXPORT_TIMEOUT_S = 900.0
 # Rounded in seconds, with offsets, which are operators of their own.
 _OFFSETS = ("--method", "rounding", "--bits", "4.6")
 # Golden prompts go well beyond what these patterns look at.
 _BLOCKS = "block-sparse:8,2,2+sinks:8"
+_CHAT_WINDOW = ("--attention", "window:320")
 _PATTERN = ("--quant", "none", "--chunk", "8", "--attention")
 _EXPORTERS = ("models", "quantization", "lowering", "bundle", "pipeline", "verify", "runtime")
 
@@ -42,7 +45,7 @@ def _bundle(name: str, *options: str) -> Callable[[Steps], Path]:
         if given:
             return Path(given).expanduser() / f"smollm2-{name}"
         return made_folder(
-            app_cache() / "tests" / f"bundle-{name}-{_exporters_key()}",
+            app_cache() / "tests" / f"bundle-{name}-{_exporters_key(options)}",
             lambda target: _export(name, options, target, steps),
         )
 
@@ -67,14 +70,15 @@ def _export(name: str, options: Sequence[str], target: Path, steps: Steps) -> No
     bundle.rmdir()
 
 
-def _exporters_key() -> str:
+def _exporters_key(options: Sequence[str]) -> str:
     rooms = [ROOT / "sdk_builder" / room for room in _EXPORTERS]
     own = [ROOT / "sdk_builder" / "attention.py"]
-    return _key([*own, *(path for room in rooms for path in sorted(room.rglob("*.py")))])
+    sources = [*own, *(path for room in rooms for path in sorted(room.rglob("*.py")))]
+    return _key(sources, " ".join(options))
 
 
-def _key(sources: Iterable[Path]) -> str:
-    digest = hashlib.sha256(sdk_builder.__version__.encode())
+def _key(sources: Iterable[Path], text: str = "") -> str:
+    digest = hashlib.sha256(f"{sdk_builder.__version__} {text}".encode())
     for path in sources:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -117,6 +121,7 @@ PROPERTIES: Mapping[str, Callable[[Steps], Path]] = {
     "shakti.bundle.q4": _bundle("q4", *_OFFSETS),
     "shakti.bundle.int8_kv": _bundle("int8-kv", *_OFFSETS, "--kv", "int8"),
     "shakti.bundle.none": _bundle("none", "--quant", "none"),
+    "shakti.bundle.chat_window": _bundle("chat-window", *_OFFSETS, *_CHAT_WINDOW),
     "shakti.bundle.window": _bundle("window", *_PATTERN, "window:24+sinks:4"),
     "shakti.bundle.sparse": _bundle("sparse", *_PATTERN, _BLOCKS, "--context", "64"),
     "shakti.bundle_cases": _bundle_cases,

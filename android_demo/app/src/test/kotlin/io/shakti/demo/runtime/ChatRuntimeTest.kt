@@ -8,7 +8,10 @@ import io.shakti.demo.engine.AnswerListener
 import io.shakti.demo.engine.AnswerStats
 import io.shakti.demo.engine.ChatOptions
 import io.shakti.demo.engine.Finish
+import io.shakti.demo.engine.KvCache
 import io.shakti.demo.engine.LlmSession
+import io.shakti.demo.engine.PromptBuilder
+import io.shakti.demo.engine.RingCache
 import io.shakti.demo.engine.Role
 import io.shakti.demo.engine.RuntimeEngine
 import io.shakti.demo.engine.Turn
@@ -144,9 +147,9 @@ class ChatRuntimeTest {
     }
 
     @Test
-    fun two_hundred_turns_stay_in_the_context_and_keep_answering() {
+    fun two_hundred_turns_stay_in_the_context_and_keep_to_the_system_message() {
         open(RuntimeBundles.q4).use { session ->
-            val options = greedy.copy(maxTokens = 6, contextTokens = 300)
+            val options = greedy.copy(maxTokens = 6, contextTokens = 300, system = named("Luna"))
             var chat = emptyList<Turn>()
             var droppedMost = 0
             repeat(200) { turn ->
@@ -162,6 +165,57 @@ class ChatRuntimeTest {
                 chat = asked + assistant(answer.text)
             }
             assertTrue("$droppedMost", droppedMost > 300)
+            assertKeepsToItsName(session.bundle, chat.drop(droppedMost))
+        }
+    }
+
+    @Test
+    fun window_goes_on_for_two_hundred_turns_and_keeps_to_the_system_message() {
+        open(RuntimeBundles.chatWindow).use { session ->
+            val options = greedy.copy(maxTokens = 6, system = named("Luna"))
+            var chat = emptyList<Turn>()
+            repeat(200) { turn ->
+                val asked = chat + user("Name the number after $turn.")
+                val answer = session.answer(asked, options, Heard())
+                assertTrue("turn $turn", answer.ids.isNotEmpty())
+                assertEquals("turn $turn", 0, answer.droppedTurns)
+                if (turn > 0) {
+                    assertTrue(answer.stats.promptTokens - answer.stats.reusedTokens < 40)
+                }
+                chat = asked + assistant(answer.text)
+            }
+            val slots = checkNotNull(RingCache.of(session.bundle.manifest.program)).slots
+            assertTrue("${session.usedTokens}", session.usedTokens > 5 * slots)
+            assertKeepsToItsName(session.bundle, chat)
+        }
+    }
+
+    private fun named(name: String) = "Your name is $name."
+
+    /**
+     * Behind [chat], the model finds the name that its system message gives it likelier than
+     * another, whichever of two it is. (So small a model does not always say it.)
+     */
+    private fun assertKeepsToItsName(bundle: Bundle, chat: List<Turn>) {
+        val asked = chat + user("What is your name?")
+        RuntimeFlavour.loader().open(bundle.programFile, null).use { program ->
+            fun preference(name: String): Float {
+                val context = bundle.manifest.program.contextLength
+                val prompt = PromptBuilder(bundle.manifest, tokenizer)
+                    .build(asked, named(name), context, 8)
+                assertEquals(0, prompt.droppedTurns)
+                val cache = KvCache(program, context, RingCache.of(bundle.manifest.program))
+                val ids = prompt.ids + tokenizer.encode("My name is")
+                var logits = FloatArray(0)
+                while (cache.size < ids.size) {
+                    val end = cache.size + cache.room(bundle.manifest.program.maxChunk)
+                    logits = cache.append(ids.copyOfRange(cache.size, minOf(end, ids.size)))
+                }
+                val (luna, max) = listOf(" Luna", " Max").map { tokenizer.encode(it).first() }
+                return logits[luna] - logits[max]
+            }
+            val (luna, max) = listOf("Luna", "Max").map(::preference)
+            assertTrue("$luna, $max", luna > 0 && max < 0 && luna - max > LIKELIER)
         }
     }
 
@@ -187,6 +241,9 @@ class ChatRuntimeTest {
     }
 
     companion object {
+        /** In nats, of two names: a system message out of sight makes no difference at all. */
+        private const val LIKELIER = 3f
+
         private lateinit var fp32: LlmSession
         private val tokenizer by lazy { readTokenizer(RuntimeBundles.none.tokenizerFile) }
 

@@ -16,6 +16,9 @@ internal object RuntimeBundles {
     /** fp32. */
     val none: Bundle by lazy { read("shakti.bundle.none") }
 
+    /** As [q4], with a sliding window of 320. */
+    val chatWindow: Bundle by lazy { read("shakti.bundle.chat_window") }
+
     /** fp32 with a sliding window of 24. */
     val window: Bundle by lazy { read("shakti.bundle.window") }
 
