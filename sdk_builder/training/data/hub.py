@@ -59,7 +59,7 @@ def load_stream(name: HubName) -> Any:
 
 def _hub_error(name: HubName, error: Exception) -> DataError | NetworkError:
     """datasets and what is below it raise many kinds, some only named in the message."""
-    said = (str(error) or type(error).__name__).splitlines()[0]
+    said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
     if isinstance(error, ConnectionError) or type(error).__name__ in _OFFLINE:
         return NetworkError(
             f"{name} cannot be reached: {said}.", "Check the network, or give a local copy."

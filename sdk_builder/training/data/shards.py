@@ -92,7 +92,7 @@ def _shard_errors(path: Path) -> Iterator[None]:
     except (OSError, EOFError, zlib.error, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ShardError(
-            f"{path} cannot be read: {said.splitlines()[0]}.",
+            f"{path} cannot be read: {said.splitlines()[0].rstrip('.')}.",
             "Fetch it again, leave it out, or pass over bad files (on_bad_shard: skip).",
         ) from error
 

@@ -363,6 +363,15 @@ def test_hub_rows_are_streamed_and_know_their_number() -> None:
     assert next(hub.rows(4)).origin == Origin("hub:a/b:train", 5)
 
 
+def test_streams_of_the_real_package_are_read_the_same() -> None:
+    datasets = pytest.importorskip("datasets")
+    hub = Hub(
+        HubName("a/b"), load=lambda name: datasets.Dataset.from_list(ROWS).to_iterable_dataset()
+    )
+    assert fields(hub) == [row["text"] for row in ROWS]
+    assert fields(hub, 7) == [row["text"] for row in ROWS[7:]]
+
+
 @pytest.mark.parametrize(
     ("cause", "expected"),
     [(ConnectionError("no route"), NetworkError), (ValueError("bad\nfile"), DataError)],
