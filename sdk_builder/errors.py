@@ -149,8 +149,28 @@ class BundleError(InputError):
     """Not a bundle, a damaged bundle, or one made by a newer shakti-sdk."""
 
 
+class DataError(InputError):
+    """Training data is missing, or cannot be read."""
+
+
+class ShardError(DataError):
+    """A file of training data is damaged, or cannot be opened."""
+
+
+class DataShapeError(DataError):
+    """The fields of a data set's rows do not tell, or tell in two ways, what they hold."""
+
+
+class DataLossError(DataError):
+    """Too many rows of a data set are unusable, or all of them."""
+
+
 class UnsupportedOperatorError(ExportError):
     """The lowered graph holds an operator that the target cannot run."""
+
+
+class MissingPackageError(ToolchainError):
+    """A Python package that only some commands need is not installed."""
 
 
 class JdkError(ToolchainError):

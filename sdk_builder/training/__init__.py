@@ -1,0 +1,1 @@
+"""Training: pre-training, SFT, DPO, RLHF, and quantization-aware training."""
