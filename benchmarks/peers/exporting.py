@@ -142,7 +142,7 @@ def _our_export(subject: Subject, folder: Path, quant: str, method: str) -> Proc
     argv = [sys.executable, "-m", "sdk_builder", "export", subject.source, "--quiet"]
     env = {**export_environment(), "SHAKTI_CACHE": str(folder / "cache")}
     asked = ["--quant", quant, "--method", method, "-o", str(folder / f"{quant}-{method}")]
-    return run_process([*argv, *asked], env=env)
+    return run_process([*argv, *asked, "--attention", "full"], env=env)
 
 
 @contextmanager

@@ -70,6 +70,7 @@ class Subject:
             return given
         path = self.folder / f"bundle-{quant}"
         argv = [sys.executable, "-m", "sdk_builder", "export", self.source, "--quant", quant]
+        argv += ["--attention", "full"]  # as the peers have it
         with steps.step(f"Exporting {self.name} as {quant}"):
             run(
                 [*argv, "-o", path, "--force", "--quiet"],

@@ -173,7 +173,6 @@ _SFT_250M = (
         _250M,
         HubName("winddude/reddit_finance_43_250k"),
         fields=Fields(prompt=("title", "selftext"), response="body"),
-        note="The paper prints windupdate/reddit_finance_43_250k.",
     ),
     DataSet(
         "Marina-C/question-answer-Subject-Finance-Instruct",
@@ -232,7 +231,7 @@ _PREFERENCES = (
         "Dhananjayg22/legal-dpo",
         "dpo",
         _250M,
-        note="Also rendered as Dhananjay22/legal-dpo; we know no such data set of the hub.",
+        note="As printed; we know no data set of the hub by this name.",
     ),
     DataSet(
         "UltraFeedback Binarized",
