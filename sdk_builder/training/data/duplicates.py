@@ -87,7 +87,7 @@ class _Near:
     """MinHash signatures in LSH bands; candidates count if their estimated likeness does."""
 
     def __init__(self, likeness: float, capacity: int) -> None:
-        self._datasketch: Any = package("datasketch", "Finding near duplicates", "datasketch")
+        self._datasketch: Any = package("datasketch", "Finding near duplicates")
         self._likeness, self._capacity = likeness, capacity
         self._index = self._datasketch.MinHashLSH(likeness, _PERMUTATIONS, weights=_ERRORS)
         self._known: dict[int, Any] = {}

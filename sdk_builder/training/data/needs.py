@@ -8,12 +8,12 @@ from types import ModuleType
 from sdk_builder.errors import MissingPackageError
 
 
-def package(name: str, what: str, install: str = "'shakti-sdk[train]'") -> ModuleType:
+def package(name: str, what: str) -> ModuleType:
     """The module `name`, which `what` needs. Raises MissingPackageError."""
     try:
         return import_module(name)
     except ImportError as error:
         raise MissingPackageError(
             f"{what} needs the package {name.split('.')[0]}, which is not installed.",
-            f"Install it: pip install {install}",
+            "Install it: pip install 'shakti-sdk[train]'",
         ) from error

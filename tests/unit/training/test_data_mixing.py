@@ -120,6 +120,14 @@ def test_a_mixture_goes_on_behind_any_example(
     assert texts(data, 60 - drawn, position) == whole[drawn:]
 
 
+def test_a_part_that_has_ended_stays_out_after_resuming() -> None:
+    """Else the others' shares of the draws would be other ones."""
+    data = mixture([1, 2, 3], [1, 30, 30], ending="go-on")
+    whole = texts(data)
+    for drawn in range(len(whole)):
+        assert texts(data, start=position_after(data, drawn)) == whole[drawn:]
+
+
 @QUICK
 @given(st.integers(0, 30), ENDINGS)
 def test_a_mixture_of_mixtures_goes_on_too(drawn: int, ending: Ending) -> None:
