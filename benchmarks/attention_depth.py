@@ -9,9 +9,10 @@ The bundles are of SmolLM2-135M in the same format. Measured, alternating, in on
   Q4_0 of the same model at the same depths beside it (built by the script, peers/llama_cpp.py);
 - a stream of `--stream` tokens through the window: perplexity behind the first 5,000 against a
   sliding re-computation (windows of the same length with half of it as stride, each from an empty
-  cache, by the full program), time per decoded token early and late, and memory.
+  cache, by the full program), time per decoded token of tokens 2,000 to 3,000 and of the last 1,000
+  (the others go in chunks), and memory.
 
-Five minutes for SmolLM2 on two cores.
+Ten minutes for SmolLM2 on two cores.
 """
 
 from __future__ import annotations
@@ -36,15 +37,19 @@ from sdk_builder.log import Steps
 from sdk_builder.runtime.session import Session
 
 MODEL = "smollm2-135m-instruct"
-DECODED, ROUNDS, SKIPPED = 64, 7, 5000
+DECODED, SKIPPED = 64, 5000
 
 
-def fill(session: Session, depth: int) -> None:
-    """Positions 0 to depth - 1, whatever their ids."""
+def fill(session: Session, done: int, depth: int) -> None:
+    """Positions from `done` to depth - 1, whatever their ids."""
+    prefill(session, [7 * position % 250 + 3 for position in range(depth)], done, depth)
+
+
+def prefill(session: Session, ids: Sequence[int], start: int, stop: int) -> None:
+    """Positions `start` to stop - 1 in chunks."""
     chunk = session.engine.max_chunk
-    for start in range(0, depth, chunk):
-        size = min(chunk, depth - start)
-        session.engine.forward([(7 * (start + i)) % 250 + 3 for i in range(size)], start)
+    for at in range(start, stop, chunk):
+        session.engine.forward(ids[at : min(at + chunk, stop)], at)
 
 
 def decode_tokens_per_s(session: Session, depth: int) -> float:
@@ -55,17 +60,19 @@ def decode_tokens_per_s(session: Session, depth: int) -> float:
     return DECODED / (time.perf_counter() - started)
 
 
-def by_depth(session: Session, depths: Sequence[int]) -> dict[int, list[float]]:
-    """Speeds at each depth, ROUNDS each, depths in turn."""
+def by_depth(session: Session, depths: Sequence[int], rounds: int) -> dict[int, list[float]]:
+    """Speeds at each depth, in rounds over one text that grows."""
     found: dict[int, list[float]] = {depth: [] for depth in depths}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
+        done = 0
         for depth in depths:
-            fill(session, depth)
+            fill(session, done, depth)
             found[depth].append(decode_tokens_per_s(session, depth))
+            done = depth + DECODED
     return found
 
 
-def llama_by_depth(depths: Sequence[int], steps: Steps) -> dict[int, list[float]]:
+def llama_by_depth(depths: Sequence[int], rounds: int, steps: Steps) -> dict[int, list[float]]:
     """llama-bench's decode of the same model's Q4_0 behind as many tokens, f16 cache."""
     peer = llama_cpp.set_up(steps)
     model = subjects.subject(MODEL, MODEL).gguf(peer, "Q4_0", base="f32")
@@ -74,7 +81,7 @@ def llama_by_depth(depths: Sequence[int], steps: Steps) -> dict[int, list[float]
         rows = running.llama_bench(peer, model, prompts=(), decoded=DECODED, threads=2, depth=depth)
         return running.llama_speeds(rows)["decode"]
 
-    return {depth: [speed(depth) for _ in range(ROUNDS)] for depth in depths}
+    return {depth: [speed(depth) for _ in range(rounds)] for depth in depths}
 
 
 def draw(speeds: Mapping[str, Mapping[int, float]], path: Path) -> None:
@@ -118,6 +125,16 @@ def recomputed_losses(session: Session, ids: Sequence[int], window: int) -> torc
     return torch.cat(parts)
 
 
+def decode_ms(session: Session, ids: Sequence[int], start: int, stop: int) -> float:
+    """Median time of a token, one at a time."""
+    times = []
+    for position in range(start, stop):
+        began = time.perf_counter()
+        session.engine.forward([ids[position]], position)
+        times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times)
+
+
 def long_stream(window: Session, full: Session, text: str, count: int) -> dict[str, object]:
     """Perplexity, and decode time early and late."""
     ids = window.encode(text)[:count]
@@ -125,14 +142,13 @@ def long_stream(window: Session, full: Session, text: str, count: int) -> dict[s
     assert look is not None
     before = psutil.Process().memory_info().rss
     streamed, again = stream_losses(window, ids), recomputed_losses(full, ids, look)
-    times, memory = [], []
-    for position, one in enumerate(ids):
-        started = time.perf_counter()
-        window.engine.forward([one], position)
-        times.append((time.perf_counter() - started) * 1000)
-        if position % 1000 == 999:
-            memory.append(psutil.Process().memory_info().rss)
-    early, late = statistics.median(times[2000:3000]), statistics.median(times[-1000:])
+    memory, medians = [], []
+    for done, start, stop in ((0, 2000, 3000), (3000, len(ids) - 1000, len(ids))):
+        prefill(window, ids, done, start)
+        memory.append(psutil.Process().memory_info().rss)
+        medians.append(decode_ms(window, ids, start, stop))
+    memory.append(psutil.Process().memory_info().rss)
+    early, late = medians
     perplexity = {
         "window": float(streamed[SKIPPED:].mean().exp()),
         "recomputed": float(again[SKIPPED : len(streamed)].mean().exp()),
@@ -144,7 +160,7 @@ def long_stream(window: Session, full: Session, text: str, count: int) -> dict[s
         "decode_ms_2000_to_3000": early,
         "decode_ms_last_1000": late,
         "late_over_early": late / early,
-        "memory_growth_mib": (memory[-1] - memory[1]) / 2**20,
+        "memory_growth_mib": (memory[-1] - memory[0]) / 2**20,
         "memory_before_mib": before / 2**20,
     }
 
@@ -155,17 +171,20 @@ def main() -> None:
     parser.add_argument("--window", type=Path, required=True)
     parser.add_argument("--sparse", type=Path, required=True)
     parser.add_argument("--text", type=Path, required=True, help="a UTF-8 text")
-    parser.add_argument("--depths", default="0,1024,2048,3584")
+    parser.add_argument("--depths", default="0,1024,2048,3584", help="rising")
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--stream", type=int, default=20_000, help="0: none")
     parser.add_argument("--figure", type=Path, help="draw speed by depth, as SVG")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    depths, steps = [int(one) for one in options.depths.split(",")], Steps()
+    depths, steps = sorted(int(one) for one in options.depths.split(",")), Steps()
     found: dict[str, object] = {}
     speeds: dict[str, dict[int, list[float]]] = {}
     for name in ("full", "window", "sparse"):
         with Session(getattr(options, name), threads=2) as one, steps.step(f"Decoding: {name}"):
-            speeds[str(one.manifest.program.pattern or "full")] = by_depth(one, depths)
+            speeds[str(one.manifest.program.pattern or "full")] = by_depth(
+                one, depths, options.rounds
+            )
     if options.stream:
         text = options.text.read_text(encoding="utf-8")
         with (
@@ -175,7 +194,7 @@ def main() -> None:
         ):
             found["stream"] = long_stream(window, full, text, options.stream)
     with steps.step("llama-bench at each depth"):
-        speeds["llama.cpp Q4_0"] = llama_by_depth(depths, steps)
+        speeds["llama.cpp Q4_0"] = llama_by_depth(depths, options.rounds, steps)
     medians = {
         name: {depth: statistics.median(values) for depth, values in one.items()}
         for name, one in speeds.items()
