@@ -25,7 +25,7 @@ VOCAB, CHUNK, CONTEXT = 64, 8, 4096
 PATTERNS: dict[str, Pattern] = {
     "window": SlidingWindow(20, sinks=3),
     "sparse, blocks of half a chunk": BlockSparse(4, local=3, stride=2, reach=8, sinks=3),
-    "sparse, blocks of two chunks": BlockSparse(16, local=1, stride=3, reach=2, sinks=3),
+    "sparse, blocks of two chunks": BlockSparse(16, local=1, stride=3, reach=2, sinks=12),
     "window, a global layer": SlidingWindow(20, sinks=3, global_every=2),
 }
 # How far back behind 140 positions one may go: a chunk, or whole blocks, as worked out by hand.
