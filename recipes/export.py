@@ -23,6 +23,7 @@ def export(request: ExportRequest, steps: Steps) -> None:
     scheme = stages.check_request(request)
     with BundleWriter(request.output, request.force) as writer:
         checkpoint = stages.open_model(request, steps)
+        request = stages.settle_attention(request, checkpoint, steps)
         plan = stages.make_plan(request, scheme, checkpoint)
         tokenizer, chat = stages.prepare_text(checkpoint, steps)
         path = writer.path(PROGRAM_FILE)
@@ -35,6 +36,7 @@ def export(request: ExportRequest, steps: Steps) -> None:
         quality = stages.compare_with_model(
             request, checkpoint, weights, path, engine, golden, steps
         )
+        quality = stages.measure_attention(request, checkpoint, tokenizer, quality, steps)
         hashes = [writer.digest(name)[1] for name in (PROGRAM_FILE, TOKENIZER_FILE)]
         made = Made(
             request, checkpoint, scheme, plan, weights, program, hashes[0], tokenizer, hashes[1],

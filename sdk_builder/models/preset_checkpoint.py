@@ -51,7 +51,7 @@ class PresetCheckpoint:
             untrained=True,
             seed=seed,
             weight_format="random",
-            notes=("Untrained: the weights are random, the answers are noise.", *preset.notes),
+            notes=("Untrained: the weights are random, the answers are noise.",),
         )
 
     def names(self) -> list[str]:

@@ -33,7 +33,6 @@ class Preset:
     nominal_parameters: int
     summary: str
     fields: Mapping[str, PresetField]
-    notes: tuple[str, ...] = ()  # where the preset departs from what was published
 
     @property
     def values(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import pytest
 import torch
 
+from sdk_builder.attention import BlockSparse
 from sdk_builder.errors import CheckpointError, UnknownModelError, UsageError
 from sdk_builder.models import Checkpoint, load_model, open_checkpoint, sources
 from sdk_builder.models.preset_checkpoint import PresetCheckpoint
@@ -43,9 +44,17 @@ def test_preset_is_marked_untrained_with_its_seed() -> None:
     assert open_checkpoint("shakti-100m").source.seed == 0
 
 
-def test_preset_notes_where_it_departs_from_the_paper() -> None:
-    notes = open_checkpoint("shakti-500m").source.notes
-    assert any("Block Sparse Attention" in note for note in notes)
+def test_shakti_500m_has_block_sparse_attention_as_published_and_no_other_preset() -> None:
+    patterns = {name: open_checkpoint(name).config.pattern for name in PRESETS}
+    assert patterns == {
+        "shakti-100m": None,
+        "shakti-250m": None,
+        "shakti-500m": BlockSparse(block=64, local=8, stride=8, reach=4096 // 64),
+    }
+
+
+def test_preset_says_that_its_weights_are_noise() -> None:
+    assert any("Untrained" in note for note in open_checkpoint("shakti-500m").source.notes)
 
 
 def test_preset_weights_depend_on_seed_and_name_only() -> None:
