@@ -180,11 +180,26 @@ def main() -> None:
     depths, steps = sorted(int(one) for one in options.depths.split(",")), Steps()
     found: dict[str, object] = {}
     speeds: dict[str, dict[int, list[float]]] = {}
+
+    def keep() -> None:
+        """Write what there is so far: the whole takes a while."""
+        medians = {
+            name: {depth: statistics.median(values) for depth, values in one.items()}
+            for name, one in speeds.items()
+        }
+        found["decode_tokens_per_s"] = medians
+        options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        if options.figure:
+            draw(medians, options.figure)
+
     for name in ("full", "window", "sparse"):
         with Session(getattr(options, name), threads=2) as one, steps.step(f"Decoding: {name}"):
-            speeds[str(one.manifest.program.pattern or "full")] = by_depth(
-                one, depths, options.rounds
-            )
+            found_speeds = by_depth(one, depths, options.rounds)
+            speeds[str(one.manifest.program.pattern or "full")] = found_speeds
+        keep()
+    with steps.step("llama-bench at each depth"):
+        speeds["llama.cpp Q4_0"] = llama_by_depth(depths, options.rounds, steps)
+    keep()
     if options.stream:
         text = options.text.read_text(encoding="utf-8")
         with (
@@ -193,16 +208,7 @@ def main() -> None:
             Session(options.window, threads=2) as window,
         ):
             found["stream"] = long_stream(window, full, text, options.stream)
-    with steps.step("llama-bench at each depth"):
-        speeds["llama.cpp Q4_0"] = llama_by_depth(depths, options.rounds, steps)
-    medians = {
-        name: {depth: statistics.median(values) for depth, values in one.items()}
-        for name, one in speeds.items()
-    }
-    found["decode_tokens_per_s"] = medians
-    if options.figure:
-        draw(medians, options.figure)
-    options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        keep()
     print(json.dumps(found, indent=2))
 
 
