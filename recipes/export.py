@@ -27,6 +27,7 @@ def export(request: ExportRequest, steps: Steps) -> None:
         plan = stages.make_plan(request, scheme, checkpoint)
         tokenizer, chat = stages.prepare_text(checkpoint, steps)
         path = writer.path(PROGRAM_FILE)
+        attention_ratio = stages.measure_attention(request, checkpoint, tokenizer, steps)
         weights = find_weights(request, checkpoint, plan, tokenizer, steps)
         program = stages.lower_program(request, checkpoint, weights, tokenizer, path, steps)
         stages.check_size(program, scheme, checkpoint)
@@ -36,7 +37,7 @@ def export(request: ExportRequest, steps: Steps) -> None:
         quality = stages.compare_with_model(
             request, checkpoint, weights, path, engine, golden, steps
         )
-        quality = stages.measure_attention(request, checkpoint, tokenizer, quality, steps)
+        quality = quality.model_copy(update={"attention_ratio": attention_ratio})
         hashes = [writer.digest(name)[1] for name in (PROGRAM_FILE, TOKENIZER_FILE)]
         made = Made(
             request, checkpoint, scheme, plan, weights, program, hashes[0], tokenizer, hashes[1],

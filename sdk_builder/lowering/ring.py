@@ -151,7 +151,10 @@ def prepare_call(
 
 
 def _used(plan: PlanBuilder, cache: RingCache, start: int, bounds: tuple[int, int]) -> int:
-    """How many slots are in use behind the call, the spare one included, as a symbol."""
+    """How many slots are in use behind the call, the spare one included, as a symbol.
+
+    By way of a tensor, since the runtime has no minimum of two symbols.
+    """
     length, count = plan.symbol(), plan.symbol()
     plan.kernel("executorch_prim::sub", "Scalar", [bounds[1], bounds[0], length])
     stop = _scalar(plan, "add", _scalar(plan, "add", start, length), plan.scalar(1))

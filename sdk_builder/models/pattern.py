@@ -6,8 +6,6 @@ The program on a phone computes the same from a small cache (`lowering/ring.py`)
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 from torch import Tensor
 
@@ -36,24 +34,22 @@ class PatternView:
         self._config, self._full, self._queries = config, full, queries
         self._attention_mask, self._seen = attention_mask, seen
         self._pattern = config.pattern
-        self._local = cache(self._make_local)
+        self._local: dict[int, tuple[Tensor, Tensor]] = {}
 
     def of(self, layer: int, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Queries, keys and mask for `layer`. q ``[B,H,S,hd]``, k ``[B,KV,T,hd]``, rotated; where
         sinks have moved, both come back with twice the size."""
         pattern, length = self._pattern, k.shape[2]
-        if pattern is None or is_global(pattern, layer):
+        if pattern is None or is_global(pattern, layer) or sees_all(pattern, length):
             return q, k, self._full
-        keys, mask = self._local(length)
+        if length not in self._local:
+            keys = self._keys(length)
+            self._local[length] = keys, pattern_mask(pattern, self._queries, keys, self._full)
+        keys, mask = self._local[length]
         ring = RingCache(pattern, USUAL_CHUNK)
         if ring.shift(length - 1) == 0:
             return q, k, mask
         return *move_sinks(self._config, ring, q, k, self._queries, keys), mask
-
-    def _make_local(self, length: int) -> tuple[Tensor, Tensor]:
-        assert self._pattern is not None
-        keys = self._keys(length)
-        return keys, pattern_mask(self._pattern, self._queries, keys, self._full)
 
     def _keys(self, length: int) -> Tensor:
         """Positions of all keys ``[B or 1, T]``; without earlier ones, the queries' own, also of
@@ -62,6 +58,11 @@ class PatternView:
             return self._queries
         columns = torch.arange(length, device=self._queries.device)[None]
         return columns - left_padding(self._attention_mask)
+
+
+def sees_all(pattern: Pattern, length: int) -> bool:
+    """Whether the pattern hides nothing in texts of `length` positions, so that no mask is due."""
+    return length - 1 - pattern.back <= pattern.sinks
 
 
 def left_padding(attention_mask: Tensor | None) -> Tensor | int:

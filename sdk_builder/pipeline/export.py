@@ -69,6 +69,7 @@ def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResu
         request = settle_attention(request, checkpoint, steps)
         plan = make_plan(request, scheme, checkpoint)
         tokenizer, chat = prepare_text(checkpoint, steps)
+        attention_ratio = measure_attention(request, checkpoint, tokenizer, steps)
         weights = find_weights(request, checkpoint, plan, tokenizer, steps)
         return_large_blocks()
         program = lower_program(
@@ -82,7 +83,6 @@ def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResu
             request, checkpoint, weights, writer.path(PROGRAM_FILE), engine, golden, steps
         )
         engine.close()
-        quality = measure_attention(request, checkpoint, tokenizer, quality, steps)
         made = Made(
             request=request,
             checkpoint=checkpoint,
@@ -95,7 +95,7 @@ def run_export(request: ExportRequest, steps: Steps | None = None) -> ExportResu
             tokenizer_sha256=writer.digest(TOKENIZER_FILE)[1],
             chat=chat,
             golden=golden,
-            quality=quality,
+            quality=quality.model_copy(update={"attention_ratio": attention_ratio}),
             duration_s=time.monotonic() - started,
         )
         with steps.step(f"Writing {request.output}"):

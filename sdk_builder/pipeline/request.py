@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdk_builder.attention import (
     LAST_POSITION,
@@ -16,6 +17,9 @@ from sdk_builder.attention import (
 )
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.quantization.options import QuantOptions
+
+if TYPE_CHECKING:
+    from sdk_builder.models.checkpoint import Checkpoint
 
 DEFAULT_CONTEXT = USUAL_CONTEXT
 LEAST_CONTEXT = 16  # what the golden prompts need
@@ -81,6 +85,11 @@ class ExportRequest:
         if self.chunk:
             return min(self.chunk, self.context_length)
         return fitting_chunk(self.pattern, min(USUAL_CHUNK, self.context_length))
+
+
+def loses_by_attention(request: ExportRequest, checkpoint: Checkpoint) -> bool:
+    """Whether the model learned something with another attention than the request's."""
+    return request.pattern != checkpoint.config.pattern and not checkpoint.source.untrained
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from sdk_builder.bundle.chat import ChatTurns, derive_turns
 from sdk_builder.bundle.manifest import GoldenPrompt, Quality
 from sdk_builder.errors import ExportError, InputError, TemplateError, UsageError, VerificationError
 from sdk_builder.log import Steps
-from sdk_builder.pipeline.request import LEAST_CONTEXT, ExportRequest
-from sdk_builder.pipeline.weights import calibration_text, loses_by_attention
+from sdk_builder.pipeline.request import LEAST_CONTEXT, ExportRequest, loses_by_attention
+from sdk_builder.pipeline.weights import calibration_text
 from sdk_builder.quantization.options import EMBEDDINGS, GROUP_SIZES, KV_FORMATS, METHODS
 from sdk_builder.quantization.schemes import Plan, Scheme, adjust, find_scheme, plan_formats
 
@@ -50,8 +50,7 @@ def check_request(request: ExportRequest) -> Scheme:
         if found not in known:
             choices = ", ".join(str(one) for one in known if one is not None)
             raise UsageError(f"No {what} is called {found!r}.", f"Use one of {choices}.")
-    if request.pattern is not None:
-        RingCache(request.pattern, request.max_chunk)
+    _require_layout(request)
     return adjust(find_scheme(request.quant), request.quant_options)
 
 
@@ -87,8 +86,14 @@ def settle_attention(request: ExportRequest, checkpoint: Checkpoint, steps: Step
             "quality. "
             + ("" if request.calibration else "See how much with --calibration TEXT or eval.")
         )
-    _ = settled.ring
+    _require_layout(settled)
     return settled
+
+
+def _require_layout(request: ExportRequest) -> None:
+    """Raise UsageError where the attention's blocks do not go with the chunk."""
+    if request.pattern is not None:
+        RingCache(request.pattern, request.max_chunk)
 
 
 def _parameters(checkpoint: Checkpoint) -> int:
@@ -235,16 +240,12 @@ def compare_with_model(
 
 
 def measure_attention(
-    request: ExportRequest,
-    checkpoint: Checkpoint,
-    tokenizer: TokenizerAssets,
-    quality: Quality,
-    steps: Steps,
-) -> Quality:
-    """`quality` with what another attention than the model's own loses, where there is a text to
-    measure it on. Raises InputError."""
+    request: ExportRequest, checkpoint: Checkpoint, tokenizer: TokenizerAssets, steps: Steps
+) -> float | None:
+    """What another attention than the model's own loses, as a ratio of perplexities; None where
+    there is no text to measure it on. Raises InputError."""
     if request.calibration is None or not loses_by_attention(request, checkpoint):
-        return quality
+        return None
     with steps.step("Measuring what the attention loses") as step:
         from sdk_builder.verify.attention_loss import perplexity_ratio
 
@@ -257,7 +258,7 @@ def measure_attention(
             f"Attention {request.attention}: {ratio:.3f} x the perplexity of the model's own on "
             f"{len(ids)} tokens of {request.calibration}"
         )
-    return quality.model_copy(update={"attention_ratio": round(ratio, 4)})
+    return round(ratio, 4)
 
 
 def check_size(program: LoweredProgram, scheme: Scheme, checkpoint: Checkpoint) -> None:

@@ -12,7 +12,7 @@ from sdk_builder.cache import cache_dir
 from sdk_builder.errors import InputError, OutputError
 from sdk_builder.log import Steps
 from sdk_builder.pipeline.memory import trim
-from sdk_builder.pipeline.request import ExportRequest
+from sdk_builder.pipeline.request import ExportRequest, loses_by_attention
 from sdk_builder.quantization.calibration import (
     Calibration,
     Progress,
@@ -49,11 +49,6 @@ def chosen_method(request: ExportRequest, *, untrained: bool) -> str:
     if request.method != "auto":
         return request.method
     return "rounding" if untrained else "gptq"
-
-
-def loses_by_attention(request: ExportRequest, checkpoint: Checkpoint) -> bool:
-    """Whether the model learned something with another attention than the request's."""
-    return request.pattern != checkpoint.config.pattern and not checkpoint.source.untrained
 
 
 def find_weights(

@@ -6,7 +6,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -36,6 +38,36 @@ class Done:
     stdout: str
     stderr: str
     peak_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Chatted:
+    """What `run` said on a terminal: its answers, and everything on stderr."""
+
+    answers: list[str]
+    stderr: str
+
+
+def chat_on_terminal(bundle: Path, lines: Sequence[str], *options: str) -> Chatted:
+    """`shakti-sdk run BUNDLE` greedily, with these lines and /exit typed into its terminal."""
+    keyboard, terminal = os.openpty()
+    typed = "".join(f"{line}\n" for line in (*lines, "/exit")).encode()
+    # A terminal holds a few thousand characters only: whoever types waits until they are read.
+    typist = threading.Thread(target=lambda: os.write(keyboard, typed))
+    typist.start()
+    done = subprocess.run(
+        [sys.executable, "-m", "sdk_builder", "run", str(bundle), "--temperature", "0", *options],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+    )
+    typist.join()
+    os.close(keyboard)
+    os.close(terminal)
+    assert done.returncode == 0, done.stderr
+    answers = [part.strip() for part in done.stdout.split("> ") if part.strip()]
+    return Chatted(answers, done.stderr)
 
 
 def shakti(*arguments: str | Path, folder: Path) -> Done:

@@ -7,11 +7,8 @@ make no difference.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -21,7 +18,7 @@ import pytest
 from sdk_builder import Bundle, Session
 from sdk_builder.bundle.chat import render
 from sdk_builder.evaluation.continuations import Continuation, ContinuationScorer
-from tests.e2e.conftest import ROOT, shakti
+from tests.e2e.conftest import chat_on_terminal, shakti
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -78,42 +75,19 @@ def preference(session: Session, turns: Sequence[tuple[str, str]], told: str) ->
     return found[0] - found[1]
 
 
-def chat_by_run(bundle: Path, told: str) -> tuple[list[str], int]:
-    """What `shakti-sdk run` answers to QUESTIONS, typed into its terminal, and how many exchanges
-    it says have left the context."""
-    keyboard, terminal = os.openpty()
-    lines = "".join(f"{line}\n" for line in (*QUESTIONS, "/exit")).encode()
-    options = ("--system", system(told), "--temperature", "0", "--max-tokens", str(MAX_TOKENS))
-    typist = threading.Thread(target=lambda: os.write(keyboard, lines))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sdk_builder", "run", str(bundle), *options],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=terminal,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    typist.start()
-    said, errors = process.communicate()
-    typist.join()
-    os.close(keyboard)
-    os.close(terminal)
-    assert process.returncode == 0, errors
-    left = re.findall(r"the (?:(\d+) )?oldest exchange", errors)
-    answers = [part.strip() for part in said.split("> ")[1:] if part.strip()]
-    return answers, sum(int(count or 1) for count in left)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 def test_run_keeps_to_its_system_message_over_200_turns(bundle: Path) -> None:
-    answers, dropped = chat_by_run(bundle, NAMES[0])
-    assert len(answers) == len(QUESTIONS)
+    options = ("--system", system(NAMES[0]), "--max-tokens", str(MAX_TOKENS))
+    said = chat_on_terminal(bundle, QUESTIONS, *options)
+    left = re.findall(r"the (?:(\d+) )?oldest exchange", said.stderr)
+    dropped = sum(int(count or 1) for count in left)
+    assert len(said.answers) == len(QUESTIONS)
     with Session(bundle) as session:
         if session.manifest.program.pattern is None:
             assert TURNS // 2 < dropped < TURNS
         else:
             assert dropped == 0
-        turns = list(zip(QUESTIONS, answers, strict=True))[dropped:-1]
+        turns = list(zip(QUESTIONS, said.answers, strict=True))[dropped:-1]
         first, second = (preference(session, turns, told) for told in NAMES)
     assert first > 0 > second
     assert first - second > LIKELIER

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from sdk_builder.bundle.chat import render
 from sdk_builder.bundle.manifest_file import identity
 from sdk_builder.models.sources import SOURCES
 from sdk_builder.runtime import GenerationOptions
-from tests.e2e.conftest import ROOT, shakti
+from tests.e2e.conftest import ROOT, chat_on_terminal, shakti
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -189,21 +188,8 @@ def test_chat_on_a_terminal_gives_the_answers_of_a_session(q4: Path):
         chat = session.chat()
         options = GenerationOptions(temperature=0.0, max_tokens=24)
         expected = ["".join(chat.send(question, options)).strip() for question in questions]
-    keyboard, terminal = os.openpty()
-    os.write(keyboard, "\n".join((*questions, "/stats", "/exit", "")).encode())
-    arguments = ("run", str(q4), "--temperature", "0", "--max-tokens", "24")
-    done = subprocess.run(
-        [sys.executable, "-m", "sdk_builder", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=terminal,
-        capture_output=True,
-        text=True,
-    )
-    os.close(keyboard)
-    os.close(terminal)
-    assert done.returncode == 0, done.stderr
-    said = [part.strip() for part in done.stdout.split("> ") if part.strip()]
-    assert said == expected
+    done = chat_on_terminal(q4, (*questions, "/stats"), "--max-tokens", "24")
+    assert done.answers == expected
     assert "context" in done.stderr  # /stats
 
 

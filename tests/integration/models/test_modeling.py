@@ -10,9 +10,10 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from sdk_builder.attention import USUAL_CHUNK, RingCache
+from sdk_builder.attention import USUAL_CHUNK, RingCache, parse_attention
 from sdk_builder.models import Decoder, ShaktiConfig, ShaktiForCausalLM, register, rope_tables
 from sdk_builder.models.layout import parameter_shapes
+from sdk_builder.models.pattern import sees_all
 from sdk_builder.models.streamed import streamed_logits
 from tests.integration.models.builders import logits, some_ids, tiny_llama, tiny_shakti
 
@@ -133,6 +134,17 @@ def test_model_attends_as_the_program_that_is_made_of_it(attention: str) -> None
         first = model(ids[:, :301], use_cache=True)
         rest = model(ids[:, 301:], past_key_values=first.past_key_values, use_cache=True)
     torch.testing.assert_close(rest.logits[0], expected[301:], rtol=1e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("text", ["window:6+sinks:2", "window:5+sinks:0", "block-sparse:4,2,3,5"])
+def test_no_mask_is_made_just_where_nothing_is_hidden(text: str) -> None:
+    pattern = parse_attention(text)
+    assert pattern is not None
+    lengths = [length for length in range(1, 120) if sees_all(pattern, length)]
+    assert lengths == list(range(1, len(lengths) + 1))
+    longest = len(lengths)
+    assert longest > 1
+    assert all(pattern.visible(query, key) for query in range(longest) for key in range(query + 1))
 
 
 def test_texts_packed_into_one_row_keep_their_own_patterns() -> None:
