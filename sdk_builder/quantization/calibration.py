@@ -13,12 +13,11 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sdk_builder.errors import InputError
 from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.decoder import Decoder
-from sdk_builder.models.rope import rope_tables
+from sdk_builder.models.writer import Writer
 from sdk_builder.quantization.threads import map_parts
 
 SEQUENCES, LENGTH = 64, 256
@@ -74,7 +73,7 @@ def self_written(
     """
     share = -(-SEQUENCES // torch.get_num_threads())
     writers = [
-        _Writer(decoder, head, config, min(share, SEQUENCES - start))
+        Writer(decoder, head, config, min(share, SEQUENCES - start), LENGTH)
         for start in range(0, SEQUENCES, share)
     ]
     generator = torch.Generator().manual_seed(_SEED)
@@ -96,35 +95,3 @@ def has_fast_bf16() -> bool:
 def writing_dtype() -> torch.dtype:
     """bf16 where the processor multiplies that several times faster, else float32."""
     return torch.bfloat16 if has_fast_bf16() else torch.float32
-
-
-class _Writer:
-    """The float model with a KV cache for `count` sequences, one position at a time."""
-
-    def __init__(self, decoder: Decoder, head: nn.Module, config: ShaktiConfig, count: int) -> None:
-        self._decoder, self._head = decoder, head
-        dtype = decoder.embed_tokens.weight.dtype
-        self._cos, self._sin = (table.to(dtype) for table in rope_tables(config, LENGTH))
-        self._caches = [
-            torch.empty(2, count, config.kv_heads(layer), LENGTH, config.head_dim, dtype=dtype)
-            for layer in range(config.num_hidden_layers)
-        ]
-
-    @torch.no_grad()
-    def next_logits(self, ids: Tensor, position: int) -> Tensor:
-        """ids ``[N, 1]`` at `position` -> ``[N, V]``."""
-
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            cache = self._caches[layer]
-            cache[0, :, :, position], cache[1, :, :, position] = k[:, 0], v[:, 0]
-            seen = cache[:, :, :, : position + 1]
-            mixed = F.scaled_dot_product_attention(
-                q.transpose(1, 2), seen[0], seen[1], enable_gqa=q.shape[2] != k.shape[2]
-            )
-            return mixed.transpose(1, 2)
-
-        span = slice(position, position + 1)
-        hidden = self._decoder.embed_tokens(ids)
-        hidden = self._decoder(hidden, self._cos[span], self._sin[span], attend)
-        logits: Tensor = self._head(hidden)[:, 0].float()
-        return logits

@@ -84,7 +84,7 @@ def calibrated(
     if entry is None:
         found: dict[str, Tensor] = {}
         for name, tensor in quantize_layers(checkpoint, plan, calibration, recipe, progress):
-            found |= _parts(name, tensor)
+            found |= tensor_parts(name, tensor)
         entry = store.save(key, found)
     return CalibratedSource(entry, plan)
 
@@ -107,7 +107,8 @@ def machine() -> dict[str, str]:
     }
 
 
-def _parts(name: str, tensor: Tensor) -> dict[str, Tensor]:
+def tensor_parts(name: str, tensor: Tensor) -> dict[str, Tensor]:
+    """A tensor as `CalibratedSource` reads it: one entry, or one for each part of torchao's."""
     if not isinstance(tensor, IntxUnpackedToInt8Tensor):
         return {name: tensor.contiguous()}
     return {name + _PART + part: value for part, value in parts_of(tensor)._asdict().items()}

@@ -1,0 +1,72 @@
+"""Distillation: the student's next-token distribution is drawn to the float model's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+from transformers import Trainer
+
+from sdk_builder.models.modeling import ShaktiForCausalLM
+
+_ROWS = 2048  # positions whose logits over the vocabulary are in memory at once
+
+
+class DistillTrainer(Trainer):
+    """Trains a `Student` on ids alone: the loss is its divergence from the teacher, nats a token.
+
+    scale_learning_rate: of the logarithms of scales, which have no weight decay.
+    """
+
+    def __init__(
+        self, *args: Any, teacher: ShaktiForCausalLM, scale_learning_rate: float, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._teacher = teacher.eval().requires_grad_(False)
+        self._scale_learning_rate = scale_learning_rate
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | None = None,
+    ) -> Any:
+        ids = inputs["input_ids"]
+        with torch.no_grad():
+            wanted = self._teacher(input_ids=ids, use_cache=False).logits
+        loss = divergence(model(ids), wanted)
+        return (loss, {}) if return_outputs else loss
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args)
+            self.optimizer = kind(list(self._groups()), **options)
+        return self.optimizer
+
+    def _groups(self) -> Iterator[dict[str, Any]]:
+        scales, others = [], []
+        for name, parameter in self.model.named_parameters():
+            (scales if name.endswith("log_scale") else others).append(parameter)
+        yield {"params": others, "weight_decay": self.args.weight_decay}
+        yield {"params": scales, "weight_decay": 0.0, "lr": self._scale_learning_rate}
+
+
+def divergence(found: Tensor, wanted: Tensor) -> Tensor:
+    """Mean over positions of KL(wanted || found), nats; logits ``[..., V]``."""
+    rows = found.flatten(0, -2).split(_ROWS)
+    goals = wanted.flatten(0, -2).split(_ROWS)
+    parts = [
+        checkpoint(_summed, one, goal, use_reentrant=False)
+        for one, goal in zip(rows, goals, strict=True)
+    ]
+    return torch.stack(parts).sum() / found[..., 0].numel()
+
+
+def _summed(found: Tensor, wanted: Tensor) -> Tensor:
+    goal = wanted.float().log_softmax(-1)
+    return F.kl_div(found.float().log_softmax(-1), goal, reduction="sum", log_target=True)
