@@ -165,6 +165,10 @@ class DataLossError(DataError):
     """Too many rows of a data set are unusable, or all of them."""
 
 
+class RewardError(InputError):
+    """A reward function or model for training cannot be found, failed, or gives no numbers."""
+
+
 class UnsupportedOperatorError(ExportError):
     """The lowered graph holds an operator that the target cannot run."""
 

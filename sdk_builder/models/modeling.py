@@ -6,6 +6,7 @@ Notation as in `config.py`; T is the number of positions seen so far, cache incl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 from transformers import DynamicCache, GenerationMixin, PreTrainedModel
 from transformers.cache_utils import Cache
 from transformers.masking_utils import create_causal_mask
-from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 from transformers.utils import can_return_tuple
 
 from sdk_builder.models.config import ShaktiConfig
@@ -48,6 +49,12 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
     def set_input_embeddings(self, value: nn.Embedding) -> None:
         self.model.embed_tokens = value
 
+    @property
+    def base_model(self) -> Backbone:
+        """The model without its head, called as transformers' own are; trl's trainers project its
+        hidden states themselves. (`self.model`, the decoder, is called in a way of its own.)"""
+        return Backbone(self)
+
     @can_return_tuple
     def forward(
         self,
@@ -67,6 +74,28 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
         position_ids [B,S] or [1,S]; labels [B,S], -100 ignored; logits_to_keep: the last n
         positions only (0 keeps all), or their indices. Logits are [B,S or n,V].
         """
+        hidden, cache = self._hidden_states(
+            input_ids, attention_mask, position_ids, past_key_values, inputs_embeds, use_cache
+        )
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.lm_head(hidden[:, kept])
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(
+                logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs
+            )
+        return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=cache)
+
+    def _hidden_states(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        position_ids: Tensor | None,
+        past_key_values: Cache | None,
+        inputs_embeds: Tensor | None,
+        use_cache: bool | None,
+    ) -> tuple[Tensor, Cache | None]:
+        """What goes into the head ``[B,S,D]``, and the cache if there is one; as `forward`."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Give exactly one of input_ids and inputs_embeds.")
         hidden = self.model.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
@@ -86,17 +115,8 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
         )
         cos, sin = rotary_angles(inverse_frequencies(self.config, hidden.device), position_ids)
         view = PatternView(self.config, mask, position_ids, attention_mask, seen)
-        hidden = self.model(
-            hidden, cos.to(hidden.dtype), sin.to(hidden.dtype), self._attend(cache, view)
-        )
-        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        logits = self.lm_head(hidden[:, kept])
-        loss = None
-        if labels is not None:
-            loss = self.loss_function(
-                logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs
-            )
-        return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=cache)
+        attend = self._attend(cache, view)
+        return self.model(hidden, cos.to(hidden.dtype), sin.to(hidden.dtype), attend), cache
 
     def _cache(self, given: Cache | None, use_cache: bool | None) -> Cache | None:
         wanted = self.config.use_cache if use_cache is None else use_cache
@@ -129,6 +149,32 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
             return mixed.transpose(1, 2)
 
         return attend
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A model up to its last hidden state."""
+
+    whole: ShaktiForCausalLM
+
+    def __call__(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        use_cache: bool | None = None,
+        **_: Any,
+    ) -> BaseModelOutputWithPast:
+        """Arguments as those of `ShaktiForCausalLM.forward`; last_hidden_state is ``[B,S,D]``."""
+        hidden, cache = self.whole._hidden_states(
+            input_ids, attention_mask, position_ids, past_key_values, inputs_embeds, use_cache
+        )
+        return BaseModelOutputWithPast(last_hidden_state=hidden, past_key_values=cache)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.whole.model, name)  # what transformers asks of its base models
 
 
 register(ShaktiForCausalLM)
