@@ -68,7 +68,7 @@ class _Blocks(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, d_loss: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, d_loss: Tensor) -> Any:
         d_flat, d_head = ctx.saved_tensors
         scaled = (d_flat * d_loss.to(d_flat.dtype), (d_head * d_loss).to(d_flat.dtype))
         return (*scaled, None, None, None)

@@ -98,8 +98,8 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
             hidden, cos.to(hidden.dtype), sin.to(hidden.dtype), self._attend(cache, view)
         )
         if loss_only and labels is not None:
-            loss = next_token_loss(hidden, self.lm_head.weight, labels)
-            return CausalLMOutputWithPast(loss=loss)
+            alone = next_token_loss(hidden, self.lm_head.weight, labels)
+            return CausalLMOutputWithPast(loss=alone)
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self.lm_head(hidden[:, kept])
         loss = None

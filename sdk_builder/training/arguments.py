@@ -29,10 +29,10 @@ def uses_bf16(settings: StageSettings) -> bool:
     """Whether the arithmetic is bf16. Raises UsageError for a GPU that has none."""
     if settings.precision == "auto":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    if settings.precision == "bf16" and torch.cuda.is_available():
-        if not torch.cuda.is_bf16_supported():
-            raise UsageError("This GPU has no bf16 arithmetic.", "Set precision to fp32.")
-    return settings.precision == "bf16"
+    wanted = settings.precision == "bf16"
+    if wanted and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
+        raise UsageError("This GPU has no bf16 arithmetic.", "Set precision to fp32.")
+    return wanted
 
 
 def training_arguments(settings: StageSettings, steps: int | None) -> dict[str, Any]:

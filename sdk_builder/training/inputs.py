@@ -40,7 +40,7 @@ def open_eval_data(settings: StageSettings) -> Data | None:
 def look_at(data: Sequence[DataSettings], settings: StageSettings) -> tuple[DataReport, ...]:
     """A report of each source's first records, so that a wrong path, wrong fields or unusable rows
     end the run before the model is loaded. Raises UsageError, DataError."""
-    reports = []
+    reports: list[DataReport] = []
     for one in data:
         first = _records(one, settings.records, seed=None).examples()
         for _ in islice(first, LOOKED_AT):

@@ -102,7 +102,7 @@ def _text(record: Record) -> str:
     return record.text
 
 
-class PackedBatches(IterableDataset):  # type: ignore[type-arg]
+class PackedBatches(IterableDataset):
     """Micro batches of one process, of a stream of batches that is the same for every number of
     processes: micro batch i of process r is rows ``(i * processes + r) * micro`` and on.
 

@@ -96,7 +96,7 @@ def tokens_per_step(settings: StageSettings) -> int:
     return settings.batch_size * settings.sequence_length
 
 
-class PackedTrainer(Trainer):  # type: ignore[misc]
+class PackedTrainer(Trainer):
     """A Trainer whose dataset makes its own micro batches, and whose model gives the loss alone."""
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -122,7 +122,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]
         return (outputs.loss, outputs) if return_outputs else outputs.loss
 
 
-class _SaveDataState(TrainerCallback):  # type: ignore[misc]
+class _SaveDataState(TrainerCallback):
     """Adds to a checkpoint how far the data was consumed by the steps that were made."""
 
     def __init__(self, dataset: PackedBatches) -> None:

@@ -37,7 +37,7 @@ class Work:
     peak_flops_per_s: float | None = None
 
 
-class Progress(TrainerCallback):  # type: ignore[misc]
+class Progress(TrainerCallback):
     """Shows and logs; only in the first process."""
 
     def __init__(self, path: Path, step: Step, steps: Steps, work: Work, resumed: int) -> None:

@@ -14,7 +14,7 @@ from sdk_builder.training.checkpoints import keep_newest, mark, newest_intact, s
 from sdk_builder.training.processes import is_first, wait_for_all
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class Watch(TrainerCallback):
     """`saving`: whether the trainer is writing a checkpoint just now. `last_good`: the newest
     whole one. Put last among a trainer's callbacks: others may add to a checkpoint."""
 
