@@ -71,7 +71,9 @@ class Chat:
         self.tokenizer = tokenizer
         self.plain = tokenizer.chat_template is None
         if self.plain:
-            tokenizer.chat_template = PLAIN_TEMPLATE
+            ids = tokenizer("a")["input_ids"]
+            begins = tokenizer.bos_token_id is not None and ids[0] == tokenizer.bos_token_id
+            tokenizer.chat_template = ("{{ bos_token }}" if begins else "") + PLAIN_TEMPLATE
         self._marked = bool(_GENERATION.search(str(tokenizer.chat_template)))
         self._suffix = self._probe()
         self._closing = self._up_to_end(self._suffix)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from transformers import PreTrainedTokenizerBase, Trainer
 
+from sdk_builder.log import Steps
 from sdk_builder.models.modeling import ShaktiForCausalLM
 from sdk_builder.training.data import Data
 from sdk_builder.training.settings import StageSettings
@@ -21,7 +22,8 @@ class Job:
     model: float32, in evaluation mode; bf16 is autocast's. tokenizer: with the checkpoint's chat
     template where it has one. data: records of the stage, a `Mixture` that ends as
     `settings.ending` says; eval_data: read once. folder: OUTPUT.run, of checkpoints and logs.
-    checkpoint: the one that training goes on from, None at the start.
+    checkpoint: the one that training goes on from, None at the start. steps: where a stage says
+    what became of its data.
     """
 
     settings: StageSettings
@@ -31,6 +33,7 @@ class Job:
     eval_data: Data | None
     folder: Path
     checkpoint: Path | None = None
+    steps: Steps = field(default_factory=Steps.silent)
 
 
 MakeTrainer: TypeAlias = Callable[[Job, Mapping[str, Any]], Trainer]

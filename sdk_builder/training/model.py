@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def open_model(settings: StageSettings) -> Opened:
 
 def load_weights(opened: Opened) -> ShaktiForCausalLM:
     """The whole model in float32. Raises CheckpointError."""
-    return load_model(opened.checkpoint, torch.float32)
+    model = load_model(opened.checkpoint, torch.float32)
+    model.config = copy.deepcopy(model.config)  # trainers change it; the checkpoint's stays
+    return model
 
 
 def make_tokenizer(assets: TokenizerAssets) -> PreTrainedTokenizerBase:
@@ -74,12 +77,12 @@ def save_model(
 ) -> None:
     """Weights in `dtype`, configuration and tokenizer as `save_pretrained` writes them.
 
-    config: of the checkpoint that training began with, whose special tokens and cache setting hold
+    config: of the checkpoint that training began with, whose special tokens, cache and dropout hold
     again; trainers change them for themselves. Raises OSError, SafetensorError.
     """
-    for name in ("bos_token_id", "eos_token_id", "pad_token_id", "use_cache"):
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id", "use_cache", "attention_dropout"):
         setattr(model.config, name, getattr(config, name))
-        if name != "use_cache" and model.generation_config is not None:
+        if name.endswith("_id") and model.generation_config is not None:
             setattr(model.generation_config, name, getattr(config, name))
     model.to(dtype).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -103,7 +103,7 @@ def train(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Trai
     meet(arguments)
     checkpoint = share(lambda: open_run(settings, steps, resume=resume))
     with steps.step("Loading the weights"):
-        job = make_job(plan, checkpoint)
+        job = make_job(plan, checkpoint, steps)
         trainer = module.make_trainer(job, arguments)
     work = module.work(job, trainer) if hasattr(module, "work") else Work()
     title = "Training" if checkpoint is None else f"Training from step {step_of(checkpoint)}"
@@ -135,7 +135,7 @@ def stage_module(stage: str) -> ModuleType:
     return import_module(name)
 
 
-def make_job(plan: Plan, checkpoint: Path | None) -> Job:
+def make_job(plan: Plan, checkpoint: Path | None, steps: Steps) -> Job:
     """Load what the trainer needs. Raises CheckpointError, DataError."""
     return Job(
         settings=plan.settings,
@@ -145,6 +145,7 @@ def make_job(plan: Plan, checkpoint: Path | None) -> Job:
         eval_data=open_eval_data(plan.settings),
         folder=plan.settings.folder,
         checkpoint=checkpoint,
+        steps=steps,
     )
 
 
