@@ -13,6 +13,7 @@ The result is merged into the model: `shakti-sdk export FOLDER` takes it.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -47,6 +48,7 @@ from sdk_builder.training.settings import SftSettings
 
 def federate(settings: SftSettings, sources: list[str], rounds: int, steps: Steps) -> Adapters:
     """The adapters after `rounds` rounds with a client for each of `sources`."""
+    logging.getLogger("flwr").setLevel(logging.ERROR)  # our own steps say as much
     with tempfile.TemporaryDirectory() as folder:
         clients = {
             number: client_app(own_settings(settings, source), Path(folder) / str(number))

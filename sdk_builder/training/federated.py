@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PrinterCallback
 
 from sdk_builder.errors import InputError, UsageError
 from sdk_builder.log import Steps
@@ -68,6 +68,7 @@ def client_round(settings: SftSettings, adapters: Adapters, folder: Path, number
     arguments = training_arguments(own, own.steps)
     arguments |= {"output_dir": str(folder), "save_strategy": "no", "logging_strategy": "no"}
     trainer = sft.make_trainer(job, arguments)
+    trainer.remove_callback(PrinterCallback)
     load_adapters(trainer.model, adapters)
     loss = trainer.train().training_loss
     return Update(adapters_of(trainer.model), len(trainer.train_dataset), loss)

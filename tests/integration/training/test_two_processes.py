@@ -1,0 +1,68 @@
+"""Two processes under torchrun learn what one does from the same batches."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.integration.pipeline.tiny import save_folder
+from tests.integration.training.stages import events, run, said, settings_of, weights, write_rows
+
+ROOT = Path(__file__).parents[3]
+# Both stages in one start of the processes: importing torch and trl takes longest.
+SCRIPT = """
+import sys
+from pathlib import Path
+from sdk_builder.log import Steps
+from sdk_builder.training.run import train
+from sdk_builder.training.settings import SETTINGS
+
+for stage in ("sft", "dpo"):
+    settings = SETTINGS[stage].model_validate_json(Path(f"{stage}.json").read_text())
+    train(settings, Steps.silent())
+"""
+
+
+def settings_for(stage: str, folder: Path, name: str):
+    rows = {
+        "sft": [{"messages": said(f"{i}?", "a" * (i % 7 + 1))} for i in range(24)],
+        "dpo": [
+            {"prompt": f"{i}?", "chosen": "a" * (i % 7 + 1), "rejected": "no"} for i in range(24)
+        ],
+    }[stage]
+    data = write_rows(folder / f"{stage}.jsonl", rows)
+    return settings_of(
+        stage, folder / "model", folder / f"{stage}-{name}", data, batch_size=4, micro_batch_size=2
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(tmp_path):
+    save_folder(tmp_path / "model")
+    for stage in ("sft", "dpo"):
+        two = settings_for(stage, tmp_path, "two")
+        (tmp_path / f"{stage}.json").write_text(two.model_dump_json())
+    (tmp_path / "script.py").write_text(SCRIPT)
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "script.py")
+    done = subprocess.run(
+        [sys.executable, *launch],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for stage in ("sft", "dpo"):
+        one, two = (settings_for(stage, tmp_path, name) for name in ("one", "two"))
+        run(one)
+        for a, b in zip(events(one), events(two), strict=True):
+            assert b["loss"] == pytest.approx(a["loss"], rel=1e-4)
+        found = weights(two.output)
+        for name, value in weights(one.output).items():
+            torch.testing.assert_close(found[name], value, rtol=0, atol=2e-4)
