@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +21,14 @@ from sdk_builder.training.settings import StageSettings
 
 @dataclass(frozen=True)
 class Opened:
-    """A checkpoint whose header was read; weights are not."""
+    """A checkpoint whose header was read; weights are not.
+
+    config: a copy, since trainers change the one that the model holds.
+    """
 
     checkpoint: Checkpoint
     assets: TokenizerAssets
-
-    @property
-    def config(self) -> ShaktiConfig:
-        return self.checkpoint.config
+    config: ShaktiConfig
 
     @property
     def source(self) -> SourceInfo:
@@ -43,7 +44,7 @@ def open_model(settings: StageSettings) -> Opened:
         seed=settings.seed if is_preset else None,
         tokenizer=settings.tokenizer,
     )
-    return Opened(checkpoint, checkpoint.tokenizer())
+    return Opened(checkpoint, checkpoint.tokenizer(), deepcopy(checkpoint.config))
 
 
 def load_weights(opened: Opened) -> ShaktiForCausalLM:

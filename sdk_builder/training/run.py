@@ -8,6 +8,7 @@ Under torchrun or accelerate every process runs it; the first one alone shows an
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerState
@@ -97,7 +98,8 @@ def _train(job: Job, trainer: Trainer, work: Work, step: Step, steps: Steps) -> 
         resumed = 0 if checkpoint is None else step_of(checkpoint)
         trainer.add_callback(Progress(job.folder / LOG, step, steps, work, resumed))
     trainer.add_callback(watch)
-    with explained(job.folder, watch):
+    with explained(job.folder, watch), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of transformers, about itself
         if checkpoint is not None and _is_complete(checkpoint):
             # All steps were made, only the result was not written: Trainer would make one more.
             trainer._load_from_checkpoint(str(checkpoint))
