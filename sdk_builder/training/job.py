@@ -38,6 +38,9 @@ class Job:
 
 MakeTrainer: TypeAlias = Callable[[Job, Mapping[str, Any]], Trainer]
 """A stage module has ``make_trainer(job, arguments) -> Trainer``; `arguments` are those that all
-stages give to TrainingArguments or a subclass of it. It may have ``finish(job, trainer)`` that
-returns the model to save (LoRA merges there), ``steps_of(job) -> int`` for a stage whose data has
-no length (what `epochs` come to), and ``EXTRA``: what of the memory plan is its own."""
+stages give to TrainingArguments or a subclass of it. It may have
+
+- ``finish(job, trainer) -> ShaktiForCausalLM``: the model to write (LoRA merges there);
+- ``count_steps(settings, assets) -> int``: what `epochs` come to, where Trainer cannot tell;
+- ``work(job, trainer) -> Work``: what a step does, for speeds in the log.
+"""

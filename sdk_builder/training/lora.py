@@ -52,8 +52,9 @@ def add_adapters(model: ShaktiForCausalLM, settings: LoraSettings) -> Any:
 def merged(model: Any) -> PreTrainedModel:
     """The plain model, with the adapters in its weights if it has any.
 
-    trl's trainers replace a model's `forward` by one of theirs; that is undone, too.
+    trl and accelerate replace a model's `forward` by their own; that is undone, too.
     """
     whole: Any = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
-    whole.__dict__.pop("forward", None)
+    for name in ("forward", "_original_forward"):
+        whole.__dict__.pop(name, None)
     return whole

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +21,14 @@ from sdk_builder.training.settings import StageSettings
 
 @dataclass(frozen=True)
 class Opened:
-    """A checkpoint whose header was read; weights are not."""
+    """A checkpoint whose header was read; weights are not.
+
+    config: a copy, since trainers change the one that the model holds.
+    """
 
     checkpoint: Checkpoint
     assets: TokenizerAssets
-
-    @property
-    def config(self) -> ShaktiConfig:
-        return self.checkpoint.config
+    config: ShaktiConfig
 
     @property
     def source(self) -> SourceInfo:
@@ -44,14 +44,12 @@ def open_model(settings: StageSettings) -> Opened:
         seed=settings.seed if is_preset else None,
         tokenizer=settings.tokenizer,
     )
-    return Opened(checkpoint, checkpoint.tokenizer())
+    return Opened(checkpoint, checkpoint.tokenizer(), deepcopy(checkpoint.config))
 
 
 def load_weights(opened: Opened) -> ShaktiForCausalLM:
     """The whole model in float32. Raises CheckpointError."""
-    model = load_model(opened.checkpoint, torch.float32)
-    model.config = copy.deepcopy(model.config)  # trainers change it; the checkpoint's stays
-    return model
+    return load_model(opened.checkpoint, torch.float32)
 
 
 def make_tokenizer(assets: TokenizerAssets) -> PreTrainedTokenizerBase:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -124,6 +124,7 @@ class PackedBatches(IterableDataset):
         self._batches, self._start, self._first = batches, start, first
         self._micro, self._processes, self._process = micro, processes, process
         self._states: dict[int, PackState] = {first: start}
+        self._ahead: Ahead[tuple[int, Batch]] | None = None
 
     def state_after(self, step: int) -> PackState:
         """Behind the batch of optimizer step `step` (from 1); forgets those before it."""
@@ -131,9 +132,16 @@ class PackedBatches(IterableDataset):
             del self._states[earlier]
         return self._states[step]
 
+    def close(self) -> None:
+        """Read no further."""
+        if self._ahead is not None:
+            self._ahead.close()
+
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         numbered = enumerate(self._batches(self._start), self._first + 1)
-        for step, batch in ahead(numbered, BATCHES_AHEAD):
+        self.close()
+        self._ahead = Ahead(numbered, BATCHES_AHEAD)
+        for step, batch in self._ahead:
             self._states[step] = batch.state
             at_once = self._micro * self._processes
             for rows in batch.tokens.split(at_once):
@@ -144,36 +152,47 @@ class PackedBatches(IterableDataset):
 _Item = TypeVar("_Item")
 
 
-def ahead(items: Iterable[_Item], count: int) -> Iterator[_Item]:
+class Ahead(Generic[_Item]):
     """The same items, up to `count` of them made ahead by a thread: tokenizing releases Python's
-    lock, so training goes on beside it. What `items` raises is raised in its place."""
-    ready: queue.Queue[tuple[_Item | None, BaseException | None]] = queue.Queue(count)
-    stop = threading.Event()
+    lock, so training goes on beside it. What `items` raises is raised in its place.
 
-    def put(item: _Item | None, error: BaseException | None) -> bool:
-        while not stop.is_set():
-            with suppress(queue.Full):
-                ready.put((item, error), timeout=0.1)
-                return True
-        return False
+    `close` ends the thread and waits for it; else it would be cut off within a library when the
+    process ends, which aborts it.
+    """
 
-    def fill() -> None:
-        try:
-            for item in items:
-                if not put(item, None):
-                    return
-            put(None, StopIteration())
-        except BaseException as error:
-            put(None, error)
+    def __init__(self, items: Iterable[_Item], count: int) -> None:
+        self._items = items
+        self._ready: queue.Queue[tuple[_Item | None, BaseException | None]] = queue.Queue(count)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._fill, name="packing", daemon=True)
+        self._thread.start()
 
-    threading.Thread(target=fill, name="packing", daemon=True).start()
-    try:
-        while True:
-            item, error = ready.get()
+    def __iter__(self) -> Iterator[_Item]:
+        while not self._stop.is_set():
+            item, error = self._ready.get()
             if isinstance(error, StopIteration):
                 return
             if error is not None:
                 raise error
             yield cast("_Item", item)
-    finally:
-        stop.set()
+
+    def close(self) -> None:
+        """Make no more."""
+        self._stop.set()
+        self._thread.join()
+
+    def _fill(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(item, None):
+                    return
+            self._put(None, StopIteration())
+        except BaseException as error:
+            self._put(None, error)
+
+    def _put(self, item: _Item | None, error: BaseException | None) -> bool:
+        while not self._stop.is_set():
+            with suppress(queue.Full):
+                self._ready.put((item, error), timeout=0.05)
+                return True
+        return False

@@ -99,10 +99,22 @@ def tokens_per_step(settings: StageSettings) -> int:
 class PackedTrainer(Trainer):
     """A Trainer whose dataset makes its own micro batches, and whose model gives the loss alone."""
 
+    # Both loaders have a generator of their own: a loader draws from it when it starts, and from the
+    # global one that would shift dropout's numbers, in a run that goes on or is evaluated.
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """Shared out among the processes by accelerate."""
+        return self.accelerator.prepare(
+            DataLoader(
+                self.eval_dataset if eval_dataset is None else eval_dataset,
+                batch_size=self.args.eval_batch_size,
+                collate_fn=self.data_collator,
+                generator=torch.Generator(),
+            )
+        )
+
     def get_train_dataloader(self) -> DataLoader[Any]:
-        # Not prepared by accelerate: it would shard the batches again. With a generator of its
-        # own, since a loader draws from the global one when it starts, which would shift
-        # dropout's numbers in a run that goes on.
+        """Not prepared by accelerate, which would share the batches out again."""
         return DataLoader(
             self.train_dataset,
             batch_size=None,

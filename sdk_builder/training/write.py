@@ -6,7 +6,6 @@ Besides the model and its tokenizer it has ``training.json``, all that is known 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,16 @@ from safetensors import SafetensorError
 from transformers import TrainerState
 
 from sdk_builder import __version__
-from sdk_builder.bundle.staging import Staging, stage
+from sdk_builder.bundle.staging import stage
 from sdk_builder.errors import OutputError, output_error, output_errors
+from sdk_builder.log import Steps
 from sdk_builder.models.modeling import ShaktiForCausalLM
 from sdk_builder.training.card import model_card
 from sdk_builder.training.checkpoints import step_of, write_json
-from sdk_builder.training.data import DataReport
 from sdk_builder.training.inputs import licence_of
 from sdk_builder.training.job import Job
 from sdk_builder.training.model import Opened, dtype_of, save_model
+from sdk_builder.training.plan import Plan
 from sdk_builder.training.processes import is_first, world_size
 from sdk_builder.training.progress import Work
 from sdk_builder.training.state import as_document
@@ -51,12 +51,12 @@ class Trained:
 
 
 def write_trained(
-    opened: Opened,
+    plan: Plan,
     job: Job,
     state: TrainerState,
     model: ShaktiForCausalLM,
     work: Work,
-    reports: Sequence[DataReport],
+    steps: Steps,
     *,
     replace: bool,
     duration_s: float,
@@ -75,39 +75,44 @@ def write_trained(
     )
     if not is_first():
         return trained
-    document = describe(opened, job, trained, reports)
-    with output_errors(settings.output):
-        settings.output.parent.mkdir(parents=True, exist_ok=True)
-        staging = stage(settings.output, "folder")
-    try:
-        _fill(staging, opened, job, model, document)
-        staging.publish(replace=replace)
-    except (OSError, SafetensorError) as error:
-        staging.discard()
-        if isinstance(error, OSError):
-            raise output_error(error, settings.output) from error
-        raise OutputError(f"Cannot write {settings.output}: {error}.") from error
-    except BaseException:
-        staging.discard()
-        raise
+    with steps.step(f"Writing {settings.output}") as step:
+        _write(plan.opened, job, model, describe(plan, job, trained), replace=replace)
+        step.result(f"Wrote {settings.output}")
     return trained
 
 
-def _fill(
-    staging: Staging, opened: Opened, job: Job, model: ShaktiForCausalLM, document: dict[str, Any]
+def _write(
+    opened: Opened,
+    job: Job,
+    model: ShaktiForCausalLM,
+    document: dict[str, Any],
+    *,
+    replace: bool,
 ) -> None:
-    folder = staging.path
-    save_model(model, job.tokenizer, opened.config, dtype_of(opened.source), folder)
-    write_json(folder / "training.json", document)
-    (folder / "README.md").write_text(model_card(document), encoding="utf-8")
+    target = job.settings.output
+    with output_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = stage(target, "folder")
+    try:
+        folder = staging.path
+        save_model(model, job.tokenizer, opened.config, dtype_of(opened.source), folder)
+        write_json(folder / "training.json", document)
+        (folder / "README.md").write_text(model_card(document), encoding="utf-8")
+        for path in folder.iterdir():
+            path.chmod(0o644)  # safetensors' files are for their owner alone
+        staging.publish(replace=replace)
+    except (OSError, SafetensorError) as error:
+        if isinstance(error, OSError):
+            raise output_error(error, target) from error
+        raise OutputError(f"Cannot write {target}: {error}.") from error
+    finally:
+        staging.discard()  # where it was published, there is nothing left to remove
 
 
-def describe(
-    opened: Opened, job: Job, trained: Trained, reports: Sequence[DataReport]
-) -> dict[str, Any]:
+def describe(plan: Plan, job: Job, trained: Trained) -> dict[str, Any]:
     """All that is known of a run, as plain values; no paths of this machine but those that the
     user gave."""
-    settings, source = job.settings, opened.source
+    settings, source = job.settings, plan.opened.source
     return {
         "schema": SCHEMA,
         "shakti_sdk": __version__,
@@ -123,7 +128,7 @@ def describe(
             {"source": one.source, "weight": one.weight, "licence": licence_of(one)}
             for one in settings.data
         ],
-        "looked_at": [one.as_dict() for one in reports],
+        "looked_at": [one.as_dict() for one in plan.data],
         "processes": world_size(),
         **{name: value for name, value in trained.as_document().items() if name != "folder"},
         "settings": as_document(settings),
