@@ -1,9 +1,10 @@
 """Federated fine-tuning with Flower: several clients train on data that stay with them.
 
     pip install 'shakti-sdk[train]' -r recipes/federated-requirements.txt
-    python recipes/federated.py recipes/configs/federated/smollm2-135m.yaml [-o FOLDER]
+    python recipes/federated.py recipes/configs/federated/smollm2-135m.yaml --rounds 3 [KEY=VALUE ...]
 
-Each round the server sends the adapters to all clients, each client trains them on its own data
+The config is SFT's with LoRA; each of its sources of data is a client's, and no other sees it. Each
+round the server sends the adapters to all clients, each client trains them on its own data
 (LoRA, `sdk_builder.training.federated`), and Flower's FedAvg strategy averages what comes back,
 weighted by the clients' examples. What travels is Flower's messages, here through memory and in
 their wire format; `client_app` and `Server` are what a SuperNode and a SuperLink run over gRPC.
@@ -24,8 +25,7 @@ os.environ["FLWR_TELEMETRY_ENABLED"] = "0"  # before flwr is imported: it would 
 
 import numpy as np
 import torch
-import yaml
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.message_pb2 import Message as ProtoMessage
@@ -33,6 +33,7 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
 
+from sdk_builder.bundle.staging import stage
 from sdk_builder.log import Steps
 from sdk_builder.training.federated import (
     Adapters,
@@ -43,16 +44,18 @@ from sdk_builder.training.federated import (
     start_adapters,
 )
 from sdk_builder.training.model import dtype_of, make_tokenizer, save_model
+from sdk_builder.training.run import require_new
 from sdk_builder.training.settings import SftSettings
+from sdk_builder.training.settings_file import load_settings
 
 
-def federate(settings: SftSettings, sources: list[str], rounds: int, steps: Steps) -> Adapters:
-    """The adapters after `rounds` rounds with a client for each of `sources`."""
+def federate(settings: SftSettings, rounds: int, steps: Steps) -> Adapters:
+    """The adapters after `rounds` rounds with a client for each source of `settings.data`."""
     logging.getLogger("flwr").setLevel(logging.ERROR)  # our own steps say as much
     with tempfile.TemporaryDirectory() as folder:
         clients = {
-            number: client_app(own_settings(settings, source), Path(folder) / str(number))
-            for number, source in enumerate(sources, start=1)
+            number: client_app(of_client(settings, number), Path(folder) / str(number))
+            for number in range(1, len(settings.data) + 1)
         }
         server = Server(steps, min_train_nodes=len(clients), min_available_nodes=len(clients))
         result = server.start(
@@ -63,10 +66,9 @@ def federate(settings: SftSettings, sources: list[str], rounds: int, steps: Step
     return from_record(result.arrays)
 
 
-def own_settings(settings: SftSettings, source: str) -> SftSettings:
-    """A client's: it knows of no data but its own."""
-    values = {**settings.model_dump(exclude_defaults=True), "data": ({"source": source},)}
-    return SftSettings.model_validate(values)
+def of_client(settings: SftSettings, number: int) -> SftSettings:
+    """Settings of a client, numbered from 1: it knows of no data but its own."""
+    return settings.model_copy(update={"data": (settings.data[number - 1],)})
 
 
 def client_app(settings: SftSettings, folder: Path) -> ClientApp:
@@ -175,24 +177,32 @@ def to_update(content: RecordDict) -> Update:
     )
 
 
+def write(settings: SftSettings, adapters: Adapters) -> None:
+    """The model with the adapters merged; whole, or not at all."""
+    opened, model = merge(settings, adapters)
+    staging = stage(settings.output, "folder")
+    try:
+        tokenizer = make_tokenizer(opened.assets)
+        save_model(model, tokenizer, opened.config, dtype_of(opened.source), staging.path)
+        staging.publish(replace=False)
+    finally:
+        staging.discard()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fine-tune with clients that keep their data.")
     parser.add_argument("config", type=Path)
-    parser.add_argument("-o", "--output", type=Path, help="default: build/CONFIG")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    config = yaml.safe_load(options.config.read_text(encoding="utf-8"))
-    output = options.output or Path("build") / options.config.stem
-    sources = config["clients"]
-    values = {**config["settings"], "output": output, "data": [{"source": sources[0]}]}
-    settings = SftSettings.model_validate(values)
+    settings = load_settings("sft", options.config, options.overrides)
+    require_new(settings, resume=True)
     steps = Steps(verbosity=1)
-    with steps.step(f"{config['rounds']} rounds with {len(sources)} clients"):
-        adapters = federate(settings, sources, config["rounds"], steps)
-    with steps.step(f"Writing {output}"):
-        opened, model = merge(settings, adapters)
-        tokenizer = make_tokenizer(opened.assets)
-        save_model(model, tokenizer, opened.config, dtype_of(opened.source), output)
-    print(f"Next: shakti-sdk export {output}")
+    with steps.step(f"{options.rounds} rounds with {len(settings.data)} clients"):
+        adapters = federate(settings, options.rounds, steps)
+    with steps.step(f"Writing {settings.output}"):
+        write(settings, adapters)
+    print(f"Next: shakti-sdk export {settings.output} --quant q4")
 
 
 if __name__ == "__main__":

@@ -66,9 +66,7 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
 
 def finish(job: Job, trainer: Trainer) -> PreTrainedModel:
     """The model to save, adapters merged."""
-    return lora.merged(
-        trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
-    )
+    return lora.merged(trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False))
 
 
 def check(settings: RlhfSettings) -> None:

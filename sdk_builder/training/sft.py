@@ -40,9 +40,7 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
 
 def finish(job: Job, trainer: Trainer) -> PreTrainedModel:
     """The model to save, adapters merged."""
-    return lora.merged(
-        trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
-    )
+    return lora.merged(trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False))
 
 
 def _most(settings: SftSettings) -> int | None:

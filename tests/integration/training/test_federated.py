@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from sdk_builder.errors import InputError, UsageError
 from sdk_builder.log import Steps
@@ -35,7 +36,7 @@ def folder(tmp_path_factory) -> Path:
 
 def client_settings(folder: Path, number: int, **changes):
     values = {"lora": {"rank": 4}, "epochs": 1, "steps": None, "micro_batch_size": 4, **changes}
-    output = folder / "federated"
+    output = values.pop("output", folder / "federated")
     return settings_of("sft", folder / "model", output, str(folder / f"{number}.jsonl"), **values)
 
 
@@ -127,14 +128,14 @@ def test_flower_averages_as_we_do_and_no_data_travel(recipe, folder, monkeypatch
             grids.append(self)
 
     monkeypatch.setattr(recipe, "LocalGrid", Watched)
-    settings = client_settings(folder, 1)
-    sources = [str(folder / f"{number}.jsonl") for number in (1, 2, 3)]
-    found = recipe.federate(settings, sources, 1, Steps.silent())
+    sources = [{"source": str(folder / f"{number}.jsonl")} for number in (1, 2, 3)]
+    settings = client_settings(folder, 1, data=sources)
+    found = recipe.federate(settings, 1, Steps.silent())
 
     start = start_adapters(settings)
     updates = [
-        client_round(recipe.own_settings(settings, one), start, folder / f"again-{at}", 1)
-        for at, one in enumerate(sources)
+        client_round(client_settings(folder, number), start, folder / f"again-{number}", 1)
+        for number in (1, 2, 3)
     ]
     expected = average(updates)
     for name, value in expected.items():  # Flower answers in any order: sums are rounded otherwise
@@ -152,14 +153,9 @@ def test_flower_averages_as_we_do_and_no_data_travel(recipe, folder, monkeypatch
 
 def test_recipe_writes_a_model_that_opens(recipe, folder, tmp_path, monkeypatch):
     config = tmp_path / "three-clients.yaml"
-    config.write_text(
-        "rounds: 2\n"
-        f"clients: [{', '.join(str(folder / f'{number}.jsonl') for number in (1, 2, 3))}]\n"
-        "settings:\n"
-        f"  model: {folder / 'model'}\n"
-        "  sequence_length: 64\n  batch_size: 4\n  micro_batch_size: 4\n  epochs: 1\n"
-        "  warmup_steps: 0\n  learning_rate: 0.01\n  lora: {rank: 4}\n"
-    )
-    monkeypatch.setattr(sys, "argv", ["federated.py", str(config), "-o", str(tmp_path / "merged")])
+    sources = [{"source": str(folder / f"{number}.jsonl")} for number in (1, 2, 3)]
+    settings = client_settings(folder, 1, data=sources, output=tmp_path / "merged")
+    config.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
+    monkeypatch.setattr(sys, "argv", ["federated.py", str(config), "--rounds", "2"])
     recipe.main()
     assert answer_nll(tmp_path / "merged", HELD_OUT) < answer_nll(folder / "model", HELD_OUT)
