@@ -1,7 +1,7 @@
 """Federated fine-tuning with Flower: several clients train on data that stay with them.
 
     pip install 'shakti-sdk[train]' -r recipes/federated-requirements.txt
-    python recipes/federated.py recipes/configs/federated/smollm2-135m.yaml --rounds 3 [KEY=VALUE ...]
+    python recipes/federated.py recipes/configs/federated/smollm2-135m.yaml [--rounds 3] [KEY=VALUE]
 
 The config is SFT's with LoRA; each of its sources of data is a client's, and no other sees it. Each
 round the server sends the adapters to all clients, each client trains them on its own data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -53,6 +54,16 @@ def settings_of(stage: str, model: Path, output: Path, source: str, **changes: A
 
 def run(settings: StageSettings, steps: Steps | None = None) -> Trained:
     return train(settings, steps or Steps.silent())
+
+
+def load_recipe(path: Path) -> Any:
+    """A recipe as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def events(settings: StageSettings, name: str = "train") -> list[dict[str, Any]]:

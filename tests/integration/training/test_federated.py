@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from sdk_builder.models import load_model, open_checkpoint
 from sdk_builder.training.federated import Update, average, client_round, merge, start_adapters
 from sdk_builder.training.model import make_tokenizer, save_model
 from tests.integration.pipeline.tiny import save_folder
-from tests.integration.training.stages import answer_nll, said, settings_of, write_rows
+from tests.integration.training.stages import answer_nll, load_recipe, said, settings_of, write_rows
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "federated.py"
 WORDS = ("Secretly.", "Whispered", "Unheard!!")
@@ -113,16 +112,13 @@ def test_rounds_without_a_network_teach_all_clients_words(folder, tmp_path):
 @pytest.fixture(scope="module")
 def recipe():
     pytest.importorskip("flwr", reason="flwr is not installed")
-    spec = importlib.util.spec_from_file_location("federated_recipe", RECIPE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_recipe(RECIPE)
 
 
 def test_flower_averages_as_we_do_and_no_data_travel(recipe, folder, monkeypatch):
     grids = []
 
-    class Watched(recipe.LocalGrid):
+    class Watched(recipe.LocalGrid):  # type: ignore[name-defined]
         def __init__(self, clients):
             super().__init__(clients)
             grids.append(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ PROMPTS = [[{"role": "user", "content": "Hi"}], [{"role": "user", "content": "He
 
 
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (tmp_path / "my_rewards.py").write_text(FUNCTIONS)
     (tmp_path / "unfinished.py").write_text("import nonexistent_package_q7\n")
     (tmp_path / "typo.py").write_text("x = 1\ndef f(:\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -13,9 +12,10 @@ import yaml
 from sdk_builder.log import Steps
 from sdk_builder.training.data import data_sets, parse_fields
 from sdk_builder.training.rewards import load_reward
+from sdk_builder.training.settings import SftSettings
 from sdk_builder.training.settings_file import load_settings
 from tests.integration.pipeline.tiny import save_folder
-from tests.integration.training.stages import run, weights
+from tests.integration.training.stages import load_recipe, run, weights
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = sorted(
@@ -58,6 +58,7 @@ def test_paper_s_models_are_trained_on_the_paper_s_data(path):
 
 def test_federated_config_has_a_source_for_each_client():
     settings = load_settings("sft", FEDERATED[0])
+    assert isinstance(settings, SftSettings)
     assert settings.lora is not None
     assert len(settings.data) >= 2
 
@@ -67,9 +68,7 @@ def test_recipe_trains_as_the_library_does(stage, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)  # the config's data
     save_folder(tmp_path / "model")
     path = ROOT / "recipes" / f"train_{stage}.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
+    recipe = load_recipe(path)
     folders = [tmp_path / name for name in ("recipe", "library")]
     settings = [
         load_settings(

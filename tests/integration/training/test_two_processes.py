@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import sys
 from pathlib import Path
+from typing import Any
 from sdk_builder.log import Steps
 from sdk_builder.training.run import train
 from sdk_builder.training.settings import SETTINGS
@@ -29,13 +31,14 @@ for stage in ("sft", "dpo"):
 
 
 def settings_for(stage: str, folder: Path, name: str):
-    rows = {
-        "sft": [{"messages": said(f"{i}?", "a" * (i % 7 + 1))} for i in range(24)],
+    answers = ["a" * (i % 7 + 1) for i in range(24)]
+    rows: dict[str, list[dict[str, Any]]] = {
+        "sft": [{"messages": said(f"{i}?", one)} for i, one in enumerate(answers)],
         "dpo": [
-            {"prompt": f"{i}?", "chosen": "a" * (i % 7 + 1), "rejected": "no"} for i in range(24)
+            {"prompt": f"{i}?", "chosen": one, "rejected": "no"} for i, one in enumerate(answers)
         ],
-    }[stage]
-    data = write_rows(folder / f"{stage}.jsonl", rows)
+    }
+    data = write_rows(folder / f"{stage}.jsonl", rows[stage])
     return settings_of(
         stage, folder / "model", folder / f"{stage}-{name}", data, batch_size=4, micro_batch_size=2
     )
