@@ -80,18 +80,20 @@ def _loss_and_gradients(
     """(loss, d flat [N,D], d head [V,D] float32) of flat [N,D] and head [V,D]."""
     total = torch.zeros((), dtype=torch.float32, device=flat.device)
     d_head = torch.zeros(head.shape, dtype=torch.float32, device=head.device)
+    columns = torch.arange(head.shape[0], device=head.device)
     d_flat = []
     for start in range(0, flat.shape[0], rows):
         block, wanted = flat[start : start + rows], targets[start : start + rows]
         counts = wanted != IGNORED
         at = wanted.clamp(min=0)[:, None]
-        logits = F.linear(block, head).float()
-        logs = logits - torch.logsumexp(logits, dim=-1, keepdim=True)
+        logs = F.linear(block, head).float()
+        logs.sub_(torch.logsumexp(logs, dim=-1, keepdim=True))
         total = total - (logs.gather(1, at)[:, 0] * counts).sum()
-        # softmax - one-hot, of rows that count; a scatter would write all of it once more
-        columns = torch.arange(head.shape[0], device=head.device)
-        d_logits = (logs.exp() - (columns == at).float()) * (counts / count)[:, None]
-        d_logits = d_logits.to(flat.dtype)
+        # softmax - one-hot of rows that count, in place: a block is large. A scatter would make
+        # the compiler write all of it once more.
+        softmax = logs.exp_()
+        softmax.add_(columns == at, alpha=-1).mul_((counts / count)[:, None])
+        d_logits = softmax.to(flat.dtype)
         d_flat.append(d_logits @ head)
         d_head += (d_logits.T @ block).float()
     return total / count, torch.cat(d_flat), d_head

@@ -8,7 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-_HUB = "hub:"
+from sdk_builder.training.inputs import hub_name
+
 _NAMES = {
     "pretrain": "Pre-training",
     "sft": "Supervised fine-tuning",
@@ -86,9 +87,7 @@ def model_card(document: Mapping[str, Any]) -> str:
         licence=base["licence"],
         stage_name=_NAMES.get(document["stage"], document["stage"]),
         hub_sets=[
-            one["source"].removeprefix(_HUB).partition(":")[0].partition("@")[0]
-            for one in document["data"]
-            if one["source"].startswith(_HUB)
+            name.id for one in document["data"] if (name := hub_name(one["source"])) is not None
         ],
         shown=[
             (key, value)

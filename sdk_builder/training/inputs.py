@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
+from sdk_builder.errors import UsageError
 from sdk_builder.training.data import (
     TABLE1,
     Data,
     DataReport,
     Duplicates,
     Ending,
+    HubName,
     Mixture,
     Part,
     Records,
@@ -19,6 +21,7 @@ from sdk_builder.training.data import (
     open_source,
     parse_fields,
 )
+from sdk_builder.training.data.hub import parse_hub
 from sdk_builder.training.settings import DataSettings, StageSettings
 
 LOOKED_AT = 200  # records of each source, before training
@@ -53,8 +56,21 @@ def licence_of(one: DataSettings) -> str | None:
     """What the settings say, or Table 1 of a source that is one of its data sets."""
     if one.licence is not None:
         return one.licence
-    known = (entry.licence for entry in TABLE1 if entry.spec == one.source)
-    return next(known, None)
+    if (name := hub_name(one.source)) is None:
+        return None
+    known = (entry.hub and (entry.hub.id, entry.hub.config) for entry in TABLE1)
+    found = zip(known, TABLE1, strict=True)
+    return next((entry.licence for there, entry in found if there == (name.id, name.config)), None)
+
+
+def hub_name(source: str) -> HubName | None:
+    """The data set of the hub that a source names, if it does."""
+    if not source.startswith("hub:"):
+        return None
+    try:
+        return parse_hub(source)
+    except UsageError:
+        return None
 
 
 def _mixture(parts: Sequence[DataSettings], settings: StageSettings, ending: Ending) -> Mixture:

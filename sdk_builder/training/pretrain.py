@@ -30,7 +30,7 @@ from sdk_builder.training.job import Job
 from sdk_builder.training.packing import BEGINNING, Batch, Encode, PackedBatches, PackState, pack
 from sdk_builder.training.processes import is_first, rank, world_size
 from sdk_builder.training.progress import Work
-from sdk_builder.training.settings import PretrainSettings, StageSettings
+from sdk_builder.training.settings import PackedSettings, StageSettings
 from sdk_builder.training.state import read_json
 
 DATA_STATE = "data_state.json"
@@ -40,7 +40,7 @@ _ENDS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
 def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
     """A Trainer of packed batches. Raises TokenizerError, DataError, ResumeError."""
     settings = job.settings
-    assert isinstance(settings, PretrainSettings)
+    assert isinstance(settings, PackedSettings)
     encode, end = text_encoder(job.tokenizer.backend_tokenizer), end_of_text(job)
     start, first = BEGINNING, 0
     if job.checkpoint is not None:
@@ -99,8 +99,8 @@ def tokens_per_step(settings: StageSettings) -> int:
 class PackedTrainer(Trainer):
     """A Trainer whose dataset makes its own micro batches, and whose model gives the loss alone."""
 
-    # Both loaders have a generator of their own: a loader draws from it when it starts, and from the
-    # global one that would shift dropout's numbers, in a run that goes on or is evaluated.
+    # Both loaders have a generator of their own, since a loader draws from one when it starts: from
+    # the global one, that would shift dropout's numbers in a run that goes on or is evaluated.
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """Shared out among the processes by accelerate."""
@@ -176,7 +176,7 @@ def eval_sequences(job: Job, encode: Encode, end: int) -> list[dict[str, Tensor]
     if job.eval_data is None:
         return None
     settings = job.settings
-    assert isinstance(settings, PretrainSettings)
+    assert isinstance(settings, PackedSettings)
     batches = pack(job.eval_data, encode, end, settings.sequence_length, 1)
     found = [batch.tokens[0] for batch in islice(batches, settings.eval_sequences)]
     if not found:
@@ -184,7 +184,10 @@ def eval_sequences(job: Job, encode: Encode, end: int) -> list[dict[str, Tensor]
             f"eval_data has fewer tokens than one sequence of {settings.sequence_length}.",
             "Give more of it, or a smaller sequence_length.",
         )
-    return [{"input_ids": one, "labels": one} for one in found]
+    # In whole micro batches: a smaller one would be compiled for itself.
+    at_once = settings.micro_batch_size * world_size()
+    whole = len(found) - len(found) % at_once or len(found)
+    return [{"input_ids": one, "labels": one} for one in found[:whole]]
 
 
 def text_encoder(tokenizer: Tokenizer) -> Encode:
@@ -196,7 +199,8 @@ def text_encoder(tokenizer: Tokenizer) -> Encode:
 
 def end_of_text(job: Job) -> int:
     """The token after each text. Raises TokenizerError."""
-    tokenizer, asked = job.tokenizer, getattr(job.settings, "end_of_text", None)
+    assert isinstance(job.settings, PackedSettings)
+    tokenizer, asked = job.tokenizer, job.settings.end_of_text
     vocabulary = tokenizer.get_vocab()
     if asked is not None and asked not in vocabulary:
         raise TokenizerError(

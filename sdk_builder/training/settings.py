@@ -26,11 +26,11 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class _Settings(BaseModel):
+class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class DeduplicateSettings(_Settings):
+class DeduplicateSettings(Settings):
     """How to drop texts that came before; see `training.data.Duplicates`."""
 
     capacity: _Count = 1_000_000
@@ -39,7 +39,7 @@ class DeduplicateSettings(_Settings):
     """Likeness from which two texts count as the same, 0.3 to 0.95; none: equal ones only."""
 
 
-class DataSettings(_Settings):
+class DataSettings(Settings):
     """One source of data."""
 
     source: str
@@ -60,7 +60,7 @@ class DataSettings(_Settings):
     """For the model card; none: that of the paper's Table 1 where the source is one of its sets."""
 
 
-class LoraSettings(_Settings):
+class LoraSettings(Settings):
     """Low-rank adapters, merged into the weights at the end."""
 
     rank: _Count = 16
@@ -73,7 +73,7 @@ class LoraSettings(_Settings):
     """Linear layers that get an adapter, by the last part of their names."""
 
 
-class StageSettings(_Settings):
+class StageSettings(Settings):
     """What all stages have."""
 
     stage: ClassVar[StageName]
@@ -167,12 +167,22 @@ class StageSettings(_Settings):
         return self.output.with_name(self.output.name + ".run")
 
 
-class PretrainSettings(StageSettings):
+class PackedSettings(StageSettings):
+    """Stages that read plain texts, packed into sequences, for as long as it takes."""
+
+    records = "pretrain"
+    ending = "repeat"
+
+    end_of_text: str | None = None
+    """Token after each text; none: <|endoftext|> or the like, else the tokenizer's own end."""
+    eval_sequences: _Count = 128
+    """Sequences of eval_data that are evaluated, at most."""
+
+
+class PretrainSettings(PackedSettings):
     """Pre-training: next-token prediction on packed texts."""
 
     stage = "pretrain"
-    records = "pretrain"
-    ending = "repeat"
 
     batch_size: _Count = 256
     micro_batch_size: _Count = 16
@@ -180,10 +190,6 @@ class PretrainSettings(StageSettings):
     warmup_steps: Annotated[int, Field(ge=0)] = 500
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     adam_betas: tuple[_Share, _Share] = (0.9, 0.95)
-    end_of_text: str | None = None
-    """Token after each text; none: <|endoftext|> or the like, else the tokenizer's own end."""
-    eval_sequences: _Count = 128
-    """Sequences of eval_data that are evaluated, at most."""
 
 
 class SftSettings(StageSettings):
@@ -240,12 +246,10 @@ class RlhfSettings(StageSettings):
     """Train adapters instead of all weights."""
 
 
-class QatSettings(StageSettings):
+class QatSettings(PackedSettings):
     """Quantization-aware training on packed texts."""
 
     stage = "qat"
-    records = "pretrain"
-    ending = "repeat"
 
     quant: str = "q4"
     """The format to train for."""

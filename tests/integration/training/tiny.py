@@ -26,7 +26,8 @@ from sdk_builder.training.write import Trained
 ROOT = Path(__file__).parents[3]
 VOCABULARY = 320
 CONTEXT = 128
-WORDS = "the quick brown fox jumps over a lazy dog while seven wizards brew under moonlight".split()
+SENTENCE = "the quick brown fox jumps over a lazy dog while seven wizards brew under moonlight"
+WORDS = SENTENCE.split()
 
 
 def save_model(folder: Path, **changes: Any) -> Path:
