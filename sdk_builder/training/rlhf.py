@@ -13,6 +13,7 @@ from sdk_builder.errors import UsageError
 from sdk_builder.training import lora
 from sdk_builder.training.conversations import Chat
 from sdk_builder.training.data import Prompt
+from sdk_builder.training.data.needs import package
 from sdk_builder.training.encoded import encode_prompt, make_tables
 from sdk_builder.training.job import Job
 from sdk_builder.training.policy import reference_of, without_dropout
@@ -92,8 +93,8 @@ def _fields(job: Job) -> set[str]:
 
 
 def _set_reference(trainer: Any, reference: Any, settings: RlhfSettings) -> None:
-    from trl.trainer.utils import add_fused_lm_head
-
-    add_fused_lm_head(reference, temperature=settings.temperature)
+    fuse = getattr(package("trl.trainer.utils", "This stage"), "add_fused_lm_head", None)
+    if fuse is not None:  # not in older versions, which make all logits
+        fuse(reference, temperature=settings.temperature)
     trainer.ref_model = trainer.accelerator.prepare_model(reference, evaluation_mode=True)
     trainer.beta = trainer.args.beta = settings.beta
