@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sdk_builder.errors import DataLossError, output_errors
+from sdk_builder.errors import DataLossError, output_error, output_errors
 from sdk_builder.log import Steps
 from sdk_builder.training.conversations import Chat, Refused
 from sdk_builder.training.data import MAX_DROPPED, Conversation, Data, Preference, Prompt, Record
@@ -176,10 +176,12 @@ def make_table(
     except Exception as error:
         if failed:
             raise failed[0] from None
-        if isinstance(error, OSError):
-            with output_errors(own):
-                raise
-        raise
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__cause__  # datasets wraps what it meets while it writes
+        if cause is None:
+            raise
+        raise output_error(cause, own) from error
     return table, counts
 
 

@@ -19,8 +19,11 @@ from sdk_builder.errors import output_errors
 from sdk_builder.log import Step, Steps, format_seconds
 
 LOG = "logs.jsonl"
-_RENAMED = {"grad_norm": "gradient_norm", "eval_loss": "loss"}
-_LEFT_OUT = ("epoch", "total_flos", "train_loss", "num_input_tokens_seen")
+_RENAMED = {"grad_norm": "gradient_norm"}
+_LEFT_OUT = (
+    *("epoch", "total_flos", "train_loss", "num_input_tokens_seen"),
+    *("runtime", "samples_per_second", "steps_per_second"),  # of an evaluation
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class Progress(TrainerCallback):
         now = time.perf_counter()
         event: dict[str, Any] = {"step": state.global_step, "elapsed_s": now - self._started}
         if "eval_loss" in logs:
-            event |= {"event": "evaluation", "loss": logs["eval_loss"]}
+            measured = {k.removeprefix("eval_"): v for k, v in logs.items() if k[:5] == "eval_"}
+            event |= {"event": "evaluation", **_plain(measured)}
             self._since, self._since_step = now, state.global_step  # no training time
         elif "loss" in logs:
             event |= {"event": "train", **_plain(logs), **self._speed(state.global_step, now)}

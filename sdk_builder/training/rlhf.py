@@ -18,6 +18,7 @@ from sdk_builder.training.encoded import encode_prompt, make_tables
 from sdk_builder.training.job import Job
 from sdk_builder.training.policy import reference_of, without_dropout
 from sdk_builder.training.private import config_class, trainer_class
+from sdk_builder.training.processes import world_size
 from sdk_builder.training.rewards import check_given, load_reward, load_reward_model
 from sdk_builder.training.settings import RlhfSettings
 
@@ -78,6 +79,13 @@ def check(settings: RlhfSettings) -> None:
             f"batch_size {settings.batch_size} is not a multiple of generations "
             f"{settings.generations}.",
             "It counts answers; each step needs all answers to a prompt.",
+        )
+    at_once = settings.micro_batch_size * world_size()
+    if settings.eval_data and at_once % settings.generations:
+        raise UsageError(
+            f"Evaluation takes {at_once} answers at once, which is not a multiple of generations "
+            f"{settings.generations}.",
+            "Set micro_batch_size to a multiple of generations, or leave eval_data out.",
         )
     if settings.max_new_tokens >= settings.sequence_length:
         raise UsageError(

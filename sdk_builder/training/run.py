@@ -46,7 +46,8 @@ def train(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Trai
     arguments = training_arguments(settings, plan.steps)
     meet(arguments)
     checkpoint = share(lambda: open_run(settings, steps, resume=resume))
-    with steps.step("Loading the weights"):
+    with steps.step("Loading the weights"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of transformers and trl, about themselves
         job = make_job(plan, checkpoint, steps)
         trainer = module.make_trainer(job, arguments)
     work = module.work(job, trainer) if hasattr(module, "work") else Work()

@@ -79,6 +79,16 @@ def test_logged_margin_is_that_of_the_likelihoods(model, data, tmp_path):
     assert events(settings)[1]["rewards/margins"] == pytest.approx(expected, rel=0.05)
 
 
+def test_evaluation_logs_margin_and_accuracy_of_other_pairs(model, data, tmp_path):
+    rows = [{"prompt": one, "chosen": CHOSEN, "rejected": REJECTED} for one in HELD_OUT]
+    held_out = write_rows(tmp_path / "held-out.jsonl", rows)
+    settings = settings_of("dpo", model, tmp_path / "x", data, eval_data=[{"source": held_out}])
+    run(settings)
+    last = events(settings, "evaluation")[-1]
+    assert last["rewards/accuracies"] == 1
+    assert last["rewards/margins"] > 0.1
+
+
 @pytest.mark.parametrize("lora", [None, {"rank": 4}], ids=["full", "lora"])
 def test_resumed_run_is_the_uninterrupted_one_bit_for_bit(lora, model, data, tmp_path):
     settings = settings_of("dpo", model, tmp_path / "preferring", data, lora=lora)

@@ -152,6 +152,13 @@ def test_resumed_run_is_the_uninterrupted_one_bit_for_bit(model, data, tmp_path)
     assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
+def test_evaluation_logs_the_rewards_of_other_prompts(model, data, tmp_path):
+    held_out = write_rows(tmp_path / "x.jsonl", [{"prompt": "Again", "letters": "abc"}] * 2)
+    settings = rlhf(model, tmp_path / "x", data, steps=3, eval_data=[{"source": held_out}])
+    run(settings)
+    assert 0 <= events(settings, "evaluation")[0]["reward"] < 1
+
+
 def test_function_that_fails_ends_the_run_with_its_place(model, data, tmp_path):
     settings = rlhf(model, tmp_path / "x", data, reward_functions=["judges:fails_late"])
     with pytest.raises(RewardError, match=r"ValueError: the judge is asleep \(.*judges.py:\d+\)"):
@@ -170,6 +177,12 @@ def test_function_that_fails_ends_the_run_with_its_place(model, data, tmp_path):
 def test_settings_that_cannot_be_are_a_usage_error(changes, message, model, data, tmp_path):
     with pytest.raises(UsageError, match=message):
         run(rlhf(model, tmp_path / "x", data, **changes))
+
+
+def test_evaluation_of_parts_of_a_group_is_a_usage_error(model, data, tmp_path):
+    settings = rlhf(model, tmp_path / "x", data, eval_data=[{"source": data}], micro_batch_size=2)
+    with pytest.raises(UsageError, match="Evaluation takes 2 answers at once"):
+        run(settings)
 
 
 def test_prompts_without_room_for_an_answer_are_an_error(model, data, tmp_path):
