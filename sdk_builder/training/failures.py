@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -69,7 +70,9 @@ def explanation(error: Exception, folder: Path, watch: Watch) -> ShaktiError | N
     if cause is not None:
         wrong = output_error(cause, shown)
     else:
-        wrong = OutputError(f"Cannot write {shown}: {first_line(error)}.")
+        torchs = "inline_container" in str(error)  # whose message is of positions in its own file
+        reason = "the system took no more of it" if torchs else first_line(error)
+        wrong = OutputError(f"Cannot write {shown}: {reason}.")
     hint = "Free some space there" if isinstance(wrong, DiskFullError) else "Mend that"
     return type(wrong)(wrong.message, f"{hint}, then run the same command again. {_go_on(watch)}")
 
@@ -88,7 +91,7 @@ def _os_error(error: BaseException | None) -> OSError | None:
             return error
         if found := _OS_ERROR.search(str(error)):
             number = int(found[1])
-            return OSError(number, errno.errorcode.get(number, "unknown"))
+            return OSError(number, os.strerror(number))
         error = error.__cause__ or error.__context__
     return None
 
