@@ -94,8 +94,6 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
             )
         cos, sin = rotary_angles(inverse_frequencies(self.config, hidden.device), position_ids)
         view = PatternView(self.config, mask, position_ids, attention_mask, seen)
-        if cache is None:
-            view.prepare(hidden.shape[1])
         hidden = self.model(
             hidden, cos.to(hidden.dtype), sin.to(hidden.dtype), self._attend(cache, view)
         )
