@@ -14,14 +14,14 @@ from sdk_builder.cli.arguments import PATH
 from sdk_builder.cli.invocation import Invocation, command_options
 from sdk_builder.cli.output import human_bytes, table
 from sdk_builder.cli.requests import TRAINING_STAGES, TrainOptions
-from sdk_builder.errors import InputError, ShaktiError, ToolchainError, UsageError
+from sdk_builder.errors import InputError, Interrupted, ShaktiError, ToolchainError, UsageError
 from sdk_builder.log import Steps, format_seconds
 
 if TYPE_CHECKING:
     from sdk_builder.cli.answers import TrainedModel
 
 # What every process of a machine finds by itself, so that one of them says it for all.
-_COMMON = (UsageError, InputError, ToolchainError)
+_COMMON = (UsageError, InputError, ToolchainError, Interrupted)
 
 
 def complete_setting(

@@ -147,6 +147,8 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
             if cache is not None:
                 k, v = cache.update(k, v, layer)
             q, k, mask = view.of(layer, q, k)
+            if mask is not None and q.is_cuda:
+                k, v = _for_each_query(k, q.shape[1]), _for_each_query(v, q.shape[1])
             mixed = F.scaled_dot_product_attention(
                 q,
                 k,
@@ -186,6 +188,12 @@ class Backbone:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.whole.model, name)  # what transformers asks of its base models
+
+
+def _for_each_query(x: Tensor, heads: int) -> Tensor:
+    """[B,KV,T,hd] -> [B,H,T,hd]. A GPU's kernels take groups or a mask; given both, attention is
+    made of all its products at once."""
+    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], dim=1)
 
 
 register(ShaktiForCausalLM)

@@ -67,6 +67,7 @@ def training_arguments(settings: StageSettings, steps: int | None) -> dict[str, 
         "data_seed": settings.seed,
         "logging_strategy": "steps",
         "logging_steps": settings.log_every,
+        "logging_first_step": True,  # which compiles: its time is none of the others'
         "logging_nan_inf_filter": False,  # it would hide a loss that is none
         "save_strategy": "steps",
         "save_steps": settings.save_every,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,12 +22,14 @@ from sdk_builder.errors import (
     ShaktiError,
     output_error,
 )
+from sdk_builder.models.source_info import first_line
 from sdk_builder.training.checkpoints import remove_unmarked, step_of
 from sdk_builder.training.processes import is_first
 from sdk_builder.training.watch import Watch
 
 REDUCE = "micro_batch_size or sequence_length, or set gradient_checkpointing to true"
 _OS_ERROR = re.compile(r"os error (\d+)")
+_NO_ROOM_BYTES = 4 << 20
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
 
@@ -61,9 +65,14 @@ def explanation(error: Exception, folder: Path, watch: Watch) -> ShaktiError | N
         )
     if not watch.saving or not isinstance(error, (OSError, RuntimeError, SafetensorError)):
         return None
-    cause = _os_error(error)
+    cause = _os_error(error) or _full(folder)
     shown = folder / f"checkpoint-{watch.step}"
-    wrong = output_error(cause, shown) if cause else OutputError(f"Cannot write {shown}: {error}.")
+    if cause is not None:
+        wrong = output_error(cause, shown)
+    else:
+        torchs = "inline_container" in str(error)  # whose message is of positions in its own file
+        reason = "the system took no more of it" if torchs else first_line(error)
+        wrong = OutputError(f"Cannot write {shown}: {reason}.")
     hint = "Free some space there" if isinstance(wrong, DiskFullError) else "Mend that"
     return type(wrong)(wrong.message, f"{hint}, then run the same command again. {_go_on(watch)}")
 
@@ -82,9 +91,18 @@ def _os_error(error: BaseException | None) -> OSError | None:
             return error
         if found := _OS_ERROR.search(str(error)):
             number = int(found[1])
-            return OSError(number, errno.errorcode.get(number, "unknown"))
+            return OSError(number, os.strerror(number))
         error = error.__cause__ or error.__context__
     return None
+
+
+def _full(folder: Path) -> OSError | None:
+    """torch does not say why it could not write; a disk without room is why."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return None
+    return OSError(errno.ENOSPC, "") if free < _NO_ROOM_BYTES else None
 
 
 def _interrupted(watch: Watch) -> Interrupted:

@@ -111,6 +111,8 @@ def layer_bytes(config: ShaktiConfig, layer: int, width: int) -> int:
     norms = 2 * width * hidden  # as the inputs of both products
     attention = width * (queries + 2 * keys)  # before the rotation, and v
     attention += width * (queries + keys) + width * queries  # rotated q and k; what comes out
+    if config.pattern is not None:  # keys and values for each query head; sinks double q and k
+        attention += width * 4 * queries
     mlp = width * 4 * ffn  # gate and up, silu(gate), their product
     dropped = 2 * hidden if config.hidden_dropout else 0  # masks, a byte each
     return residual + norms + attention + mlp + dropped

@@ -87,6 +87,11 @@ def pack(
         yield Batch(torch.tensor(taken).view(size, length), PackState(position, tuple(held)))
 
 
+def count_tokens(data: Data, encode: Encode) -> int:
+    """Of all texts, with the end-of-text token of each. Raises what reading the data raises."""
+    return sum(len(tokens) + 1 for tokens, _ in _tokenized(data.examples(), encode))
+
+
 def _tokenized(examples: Pass, encode: Encode) -> Iterator[tuple[Sequence[int], Position]]:
     """The tokens of each text, and the position behind it."""
     while True:

@@ -17,7 +17,7 @@ from sdk_builder.training.data import DataReport
 from sdk_builder.training.inputs import look_at
 from sdk_builder.training.memory import MemoryPlan, plan_memory
 from sdk_builder.training.model import Opened, open_model
-from sdk_builder.training.processes import world_size
+from sdk_builder.training.processes import claim_device, world_size
 from sdk_builder.training.settings import StageSettings
 
 
@@ -75,6 +75,7 @@ def make_plan(settings: StageSettings, steps: Steps) -> Plan:
     Raises UsageError, UnknownModelError, CheckpointError, TokenizerError, DataError, and what
     `stage_module` raises; not MemoryShortError, which is the plan's `problem`.
     """
+    claim_device()
     module = stage_module(settings.stage)
     accumulation(settings)
     with steps.step(f"Opening {settings.model}") as step:

@@ -27,7 +27,15 @@ from sdk_builder.training.data import Data
 from sdk_builder.training.flops import flops_per_token, peak_flops_per_s
 from sdk_builder.training.inputs import open_data
 from sdk_builder.training.job import Job
-from sdk_builder.training.packing import BEGINNING, Batch, Encode, PackedBatches, PackState, pack
+from sdk_builder.training.packing import (
+    BEGINNING,
+    Batch,
+    Encode,
+    PackedBatches,
+    PackState,
+    count_tokens,
+    pack,
+)
 from sdk_builder.training.processes import is_first, rank, world_size
 from sdk_builder.training.progress import Work
 from sdk_builder.training.settings import PackedSettings, StageSettings
@@ -56,7 +64,12 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
     )
     trainer = PackedTrainer(
         model=job.model,
-        args=TrainingArguments(**arguments, ignore_data_skip=True, prediction_loss_only=True),
+        args=TrainingArguments(
+            **arguments,
+            ignore_data_skip=True,
+            prediction_loss_only=True,
+            ddp_find_unused_parameters=False,
+        ),
         train_dataset=dataset,
         eval_dataset=eval_sequences(job, encode, end),
         data_collator=default_data_collator,
@@ -70,10 +83,7 @@ def count_steps(settings: StageSettings, assets: TokenizerAssets) -> int:
     """What `epochs` come to; tokenizes all data once. Raises DataError."""
     assert settings.epochs is not None
     encode = text_encoder(Tokenizer.from_str(assets.json_text))
-    total = 0
-    for part in open_data(settings).parts:
-        for batch in pack(part.data, encode, 0, 1, 1):
-            total += batch.tokens.numel()
+    total = sum(count_tokens(part.data, encode) for part in open_data(settings).parts)
     return max(1, round(settings.epochs * total / tokens_per_step(settings)))
 
 

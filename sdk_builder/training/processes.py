@@ -50,6 +50,23 @@ def wait_for_all() -> None:
         torch.distributed.barrier()
 
 
+def claim_device() -> None:
+    """Make this process's GPU the current one, before anything is asked of a GPU: each process that
+    asks takes some memory of the one that it asks."""
+    import torch
+
+    if torch.cuda.is_available() and local_rank() < torch.cuda.device_count():
+        torch.cuda.set_device(local_rank())
+
+
+def part() -> None:
+    """The processes need no longer know of each other."""
+    import torch
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def meet(arguments: Mapping[str, Any]) -> None:
     """Let the processes know of each other, in the way that the trainer will use."""
     if world_size() > 1:

@@ -46,8 +46,7 @@ class Progress(TrainerCallback):
     def __init__(self, path: Path, step: Step, steps: Steps, work: Work, resumed: int) -> None:
         self._path, self._step, self._steps, self._work = path, step, steps, work
         self._started = self._since = time.perf_counter()
-        self._since_step = self._first = resumed
-        self.logged: list[dict[str, Any]] = []
+        self._since_step = resumed
         _cut(path, resumed)
         if resumed:
             self._write({"event": "resume", "step": resumed})
@@ -119,7 +118,6 @@ class Progress(TrainerCallback):
 
     def _write(self, event: dict[str, Any]) -> None:
         """Raises OutputError."""
-        self.logged.append(event)
         with output_errors(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
 

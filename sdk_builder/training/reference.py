@@ -54,7 +54,7 @@ def _is_own(kind: type[StageSettings], name: str) -> bool:
 def _table(kind: type[Settings], names: list[str]) -> str:
     rows = [
         f"| `{name}` | {_default(kind.model_fields[name])} | {_kind(kind.model_fields[name])} | "
-        f"{description(kind, name)} |"
+        f"{description(kind, name).replace('|', chr(92) + '|')} |"
         for name in names
     ]
     return "\n".join(["| setting | default | is | |", "|---|---|---|---|", *rows, ""])
@@ -91,6 +91,8 @@ def _name(annotation: Any) -> str:
         return ", ".join(map(str, inner))
     if origin in (Union, types.UnionType):
         return " or ".join(_name(one) for one in inner if one is not type(None))
+    if origin is dict:
+        return "keys and values"
     if origin is tuple:
         return "list" if inner[-1] is ... else f"{len(inner)} numbers"
     if origin is not None and hasattr(annotation, "__metadata__"):

@@ -24,7 +24,7 @@ from sdk_builder.training.inputs import open_data, open_eval_data
 from sdk_builder.training.job import Job
 from sdk_builder.training.model import load_weights, make_tokenizer
 from sdk_builder.training.plan import Plan, make_plan, stage_module
-from sdk_builder.training.processes import is_first, meet, share, wait_for_all
+from sdk_builder.training.processes import is_first, meet, part, share, wait_for_all
 from sdk_builder.training.progress import LOG, Progress, Work
 from sdk_builder.training.settings import StageSettings
 from sdk_builder.training.state import open_run
@@ -56,6 +56,7 @@ def train(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Trai
     trained = write_trained(plan, job, trainer.state, model, work, steps, replace=not resume,
                             duration_s=time.perf_counter() - started)  # fmt: skip
     wait_for_all()
+    part()
     return trained
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -183,23 +187,47 @@ def test_loss_that_is_no_number_stops_at_once_and_names_the_checkpoint(folder: P
     assert not (folder / "diverged").exists()
 
 
-def test_full_disk_keeps_the_last_good_checkpoint_and_the_run_goes_on(folder: Path):
-    import resource
-
-    resumed_at(folder, "full", 4)
-    shutil.rmtree(folder / "full.run" / "checkpoint-6", ignore_errors=True)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    optimizer = folder / "full.run" / "checkpoint-4" / "optimizer.pt"
-    resource.setrlimit(resource.RLIMIT_FSIZE, (optimizer.stat().st_size // 2, before[1]))
+@contextmanager
+def limited(what: int, most: int) -> Iterator[None]:
+    """A limit of the operating system on this process: a real fault where it is reached."""
+    before = resource.getrlimit(what)
+    resource.setrlimit(what, (most, before[1]))
     try:
-        with pytest.raises(OutputError, match="Cannot write .*checkpoint-6") as caught:
-            run(folder, "full")
+        yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert "goes on from step 4" in caught.value.hint
-    assert [step_of(one) for one in checkpoints(folder / "full.run")] == [4]
-    assert run(folder, "full").resumed_from == 4
-    assert losses(folder, "full") == losses(folder, "whole")
+        resource.setrlimit(what, before)
+
+
+@pytest.mark.parametrize("file", [WEIGHTS, "optimizer.pt", "logs.jsonl"])
+def test_full_disk_keeps_the_last_good_checkpoint_and_the_run_goes_on(folder: Path, file: str):
+    """It is full in the middle of that file, which another library writes each."""
+    name = f"full-{file}"
+    resumed_at(folder, name, 4)
+    there = {path.name: path for path in (folder / f"{name}.run").rglob("*")}
+    most = there[file].stat().st_size - 100
+    with (
+        limited(resource.RLIMIT_FSIZE, most),
+        pytest.raises(OutputError, match="Cannot write") as caught,
+    ):
+        run(folder, name)
+    assert "\n" not in caught.value.message
+    assert [step_of(one) for one in checkpoints(folder / f"{name}.run")] == [4]
+    if file != "logs.jsonl":
+        assert "checkpoint-6" in caught.value.message
+        assert "goes on from step 4" in caught.value.hint
+    assert run(folder, name).resumed_from == 4
+    assert losses(folder, name) == losses(folder, "whole")
+
+
+def test_memory_that_runs_out_is_one_line_with_what_to_reduce(folder: Path):
+    used = psutil.Process().memory_info().vms
+    with (
+        limited(resource.RLIMIT_AS, used + (150 << 20)),
+        pytest.raises(MemoryShortError, match="Out of memory at step 1") as caught,
+    ):
+        run(folder, "wide", "sequence_length=128", "batch_size=1024", "micro_batch_size=1024")
+    assert "Reduce micro_batch_size or sequence_length" in caught.value.hint
+    assert not (folder / "wide").exists()
 
 
 def test_too_little_memory_is_refused_before_anything_is_written(folder: Path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from sdk_builder.errors import Interrupted
 from sdk_builder.runtime.sampling import GenerationOptions
 from sdk_builder.training.checkpoints import checkpoints, is_marked, step_of
 from tests.integration.training.tiny import (
+    ROOT,
     command,
     losses,
     overrides,
@@ -117,3 +120,16 @@ def test_trained_model_is_exported_and_says_the_same_on_the_phone_s_runtime(fold
             ids = [*ids, int(model(torch.tensor([ids])).logits[0, -1].argmax())]
     assert ids[len(prompt) :] == found
     assert len(found) > 2
+
+
+def test_recipe_does_what_the_command_does(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    config = folder / "run.yaml"
+    config.write_text(f"output: {folder / 'recipe'}\n", encoding="utf-8")
+    given = ["train_pretrain.py", str(config), *overrides(folder, "recipe")]
+    monkeypatch.setattr(sys, "argv", given)
+    runpy.run_path(str(ROOT / "recipes" / "train_pretrain.py"), run_name="__main__")
+    assert f"Next: shakti-sdk export {folder / 'recipe'}" in capsys.readouterr().out
+    run(folder, "command")
+    assert losses(folder, "recipe") == losses(folder, "command")
