@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from tests.integration.pipeline.tiny import save_folder
 from tests.integration.training.stages import events, run, said, settings_of, weights, write_rows
@@ -45,15 +47,20 @@ def settings_for(stage: str, folder: Path, name: str):
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does(tmp_path):
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
+def test_two_processes_learn_what_one_does(stage, tmp_path):
     save_folder(tmp_path / "model")
-    for stage in ("sft", "dpo"):
-        two = settings_for(stage, tmp_path, "two")
-        (tmp_path / f"{stage}.json").write_text(two.model_dump_json())
-    (tmp_path / "script.py").write_text(SCRIPT)
-    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "script.py")
+    one, two = (settings_for(stage, tmp_path, name) for name in ("one", "two"))
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(two.model_dump(mode="json")))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     done = subprocess.run(
-        [sys.executable, *launch],
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+            *("--master-addr", "127.0.0.1", "--master-port", str(port)),
+            *(str(ROOT / "recipes" / f"train_{stage}.py"), "two.yaml"),
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -61,11 +68,10 @@ def test_two_processes_learn_what_one_does(tmp_path):
         timeout=240,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    for stage in ("sft", "dpo"):
-        one, two = (settings_for(stage, tmp_path, name) for name in ("one", "two"))
-        run(one)
-        for a, b in zip(events(one), events(two), strict=True):
-            assert b["loss"] == pytest.approx(a["loss"], rel=1e-4)
-        found = weights(two.output)
-        for name, value in weights(one.output).items():
-            torch.testing.assert_close(found[name], value, rtol=0, atol=2e-4)
+    assert done.stdout.count("Next:") == 1  # the first process alone prints
+    run(one)
+    for a, b in zip(events(one), events(two), strict=True):
+        assert b["loss"] == pytest.approx(a["loss"], rel=1e-4)
+    found = weights(two.output)
+    for name, value in weights(one.output).items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=2e-4)
