@@ -21,7 +21,7 @@ from transformers.utils import can_return_tuple
 from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.decoder import Attend, Decoder
 from sdk_builder.models.loss import next_token_loss
-from sdk_builder.models.pattern import PatternView, left_padding
+from sdk_builder.models.pattern import PatternView, for_each_query, left_padding
 from sdk_builder.models.registration import register
 from sdk_builder.models.rope import inverse_frequencies, rotary_angles
 
@@ -148,7 +148,7 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
                 k, v = cache.update(k, v, layer)
             q, k, mask = view.of(layer, q, k)
             if mask is not None and q.is_cuda:
-                k, v = _for_each_query(k, q.shape[1]), _for_each_query(v, q.shape[1])
+                k, v = for_each_query(k, q.shape[1]), for_each_query(v, q.shape[1])
             mixed = F.scaled_dot_product_attention(
                 q,
                 k,
@@ -188,12 +188,6 @@ class Backbone:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.whole.model, name)  # what transformers asks of its base models
-
-
-def _for_each_query(x: Tensor, heads: int) -> Tensor:
-    """[B,KV,T,hd] -> [B,H,T,hd]. A GPU's kernels take groups or a mask; given both, attention is
-    made of all its products at once."""
-    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], dim=1)
 
 
 register(ShaktiForCausalLM)

@@ -35,8 +35,9 @@ class PatternView:
         self._attention_mask, self._seen = attention_mask, seen
         self._pattern = config.pattern
         self._local: dict[int, tuple[Tensor, Tensor]] = {}
-        if not seen:
-            self._prepare(queries.shape[-1])
+        length = queries.shape[-1]
+        if not seen and (full is None or full.shape[-1] == length):
+            self._prepare(length)
 
     def of(self, layer: int, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Queries, keys and mask for `layer`. q ``[B,H,S,hd]``, k ``[B,KV,T,hd]``, rotated; where
@@ -78,6 +79,12 @@ def left_padding(attention_mask: Tensor | None) -> Tensor | int:
     if attention_mask is None or attention_mask.dim() != 2:
         return 0
     return (attention_mask.cumsum(-1) == 0).sum(-1, keepdim=True)
+
+
+def for_each_query(x: Tensor, heads: int) -> Tensor:
+    """[B,KV,T,hd] -> [B,H,T,hd]. A GPU's kernels take groups or a mask; given both, attention is
+    made of all its products at once."""
+    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], dim=1)
 
 
 def pattern_mask(pattern: Pattern, queries: Tensor, keys: Tensor, full: Tensor | None) -> Tensor:
