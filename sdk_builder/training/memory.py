@@ -28,6 +28,7 @@ GIB = 1 << 30
 FP32, BF16 = 4, 2
 ADAMW_STATES = 2
 SPARE = 1.1  # what allocators cannot use between blocks, and small things that are not counted
+LOGITS, BACKWARD = "logits", "a layer's backward pass"
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -58,7 +59,7 @@ class MemoryPlan:
             )
 
     def _advice(self, settings: StageSettings) -> str:
-        batch = self.parts["activations"] + self.parts["logits"]
+        batch = sum(self.parts.get(name, 0) for name in ("activations", LOGITS, BACKWARD))
         if self.needed - round(SPARE * batch) > self.available:
             return (
                 "Use a smaller model, or a device with more memory: its weights alone do not fit."
@@ -73,7 +74,7 @@ class MemoryPlan:
 
     def as_document(self) -> dict[str, int]:
         """For JSON."""
-        parts = {f"{name.replace(' ', '_')}_bytes": size for name, size in self.parts.items()}
+        parts = {f"{_key(name)}_bytes": size for name, size in self.parts.items()}
         return {**parts, "needed_bytes": self.needed, "available_bytes": self.available}
 
 
@@ -90,8 +91,11 @@ def plan_memory(config: ShaktiConfig, settings: StageSettings, *, bf16: bool) ->
         "gradients": FP32 * trained,
         "optimizer states": FP32 * ADAMW_STATES * trained,
         "activations": activation_bytes(config, tokens, width, settings.gradient_checkpointing),
-        "logits": logits_bytes(config, tokens, width, settings.stage),
     }
+    # The head's moment and that of a layer's backward pass are not the same.
+    logits = logits_bytes(config, tokens, width, settings.stage)
+    backward = backward_bytes(config, tokens, width, settings.gradient_checkpointing)
+    parts[LOGITS if logits >= backward else BACKWARD] = max(logits, backward)
     if bf16:
         parts["bf16 weights"] = BF16 * every
     if _has_reference(settings) and lora is None:
@@ -119,15 +123,18 @@ def layer_bytes(config: ShaktiConfig, layer: int, width: int) -> int:
 
 
 def activation_bytes(config: ShaktiConfig, tokens: int, width: int, checkpointing: bool) -> int:
-    """Of all layers, and of the widest one's backward pass itself; with gradient checkpointing
-    only each layer's input and one layer's all."""
-    layers = range(config.num_hidden_layers)
-    each = [layer_bytes(config, layer, width) for layer in layers]
-    working = width * 4 * config.intermediate_size + FP32 * 2 * config.hidden_size
+    """What the forward pass leaves: all layers' needs; with checkpointing each layer's input."""
+    each = [layer_bytes(config, layer, width) for layer in range(config.num_hidden_layers)]
     ends = (FP32 + width) * config.hidden_size + 4 * 8  # the last norm's input; ids and labels
-    if checkpointing:
-        return tokens * (FP32 * config.hidden_size * len(each) + max(each) + working + ends)
-    return tokens * (sum(each) + working + ends)
+    kept = FP32 * config.hidden_size * len(each) if checkpointing else sum(each)
+    return tokens * (kept + ends)
+
+
+def backward_bytes(config: ShaktiConfig, tokens: int, width: int, checkpointing: bool) -> int:
+    """Of the widest layer's backward pass; with checkpointing its forward pass is made again."""
+    again = max(layer_bytes(config, layer, width) for layer in range(config.num_hidden_layers))
+    working = width * 4 * config.intermediate_size + FP32 * 2 * config.hidden_size
+    return tokens * (working + (again if checkpointing else 0))
 
 
 def logits_bytes(config: ShaktiConfig, tokens: int, width: int, stage: str) -> int:
@@ -184,6 +191,10 @@ def _has_reference(settings: StageSettings) -> bool:
     return settings.stage == "dpo" or (
         settings.stage == "rlhf" and getattr(settings, "beta", 0) > 0
     )
+
+
+def _key(name: str) -> str:
+    return name.replace("'", "").replace(" ", "_")
 
 
 def _gib(size: int) -> str:

@@ -1,13 +1,16 @@
-"""One step of a training in a process of its own: prints its estimate and its peak, in bytes.
+"""Steps of trainings in a process of its own: prints their estimates and peaks, in bytes.
 
-python measure_memory.py MODEL LAYERS SEQUENCES checkpointing|all
+python measure_memory.py LAYERS SEQUENCES {checkpointing|all},STAGE ...
+
+Linux only: the peak is that of /proc, which can be set back.
 """
 
 from __future__ import annotations
 
+import gc
 import json
-import resource
 import sys
+from pathlib import Path
 
 import torch
 
@@ -18,6 +21,13 @@ from sdk_builder.training.settings_file import make_settings
 
 LENGTH = 256
 KIB = 1024
+
+
+def resident(what: str) -> int:
+    """VmRSS, memory now, or VmHWM, its peak; in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (found,) = [line for line in lines if line.startswith(what)]
+    return int(found.split()[1]) * KIB
 
 
 def step(layers: int, sequences: int, checkpointing: bool, stage: str) -> dict[str, int]:
@@ -41,7 +51,9 @@ def step(layers: int, sequences: int, checkpointing: bool, stage: str) -> dict[s
         "settings",
     )
     ids = torch.randint(config.vocab_size, (sequences, LENGTH))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
+    gc.collect()
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is what there is now
     model = ShaktiForCausalLM(config).train()
     model.config.use_cache = False
     if checkpointing:
@@ -51,12 +63,15 @@ def step(layers: int, sequences: int, checkpointing: bool, stage: str) -> dict[s
         model(input_ids=ids, labels=ids, loss_only=stage == "pretrain").loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB - before
+    peak = resident("VmHWM") - before
     plan = plan_memory(config, settings, bf16=False)
     return {"measured": peak, "estimated": plan.needed, **dict(plan.parts)}
 
 
 if __name__ == "__main__":
-    layers, sequences, how, stage = sys.argv[1:]
-    found = step(int(layers), int(sequences), how == "checkpointing", stage)
+    layers, sequences, *cases = sys.argv[1:]
+    found = {}
+    for case in cases:
+        how, stage = case.split(",")
+        found[case] = step(int(layers), int(sequences), how == "checkpointing", stage)
     sys.stdout.write(json.dumps(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.training import memory
 from sdk_builder.training.memory import (
     activation_bytes,
+    backward_bytes,
     layer_bytes,
     logits_bytes,
     lora_parameters,
@@ -65,11 +67,21 @@ def test_layer_needs_what_is_written_down_here_per_token():
     assert layer_bytes(dropping, 0, width=2) == by_hand + 2 * 8
 
 
-def test_checkpointing_keeps_an_input_a_layer_and_one_layer_s_all():
+def test_checkpointing_keeps_an_input_a_layer_and_makes_one_layer_again():
     one = layer_bytes(CONFIG, 0, width=4)
-    all_of_them = activation_bytes(CONFIG, 20, 4, checkpointing=False)
-    kept = activation_bytes(CONFIG, 20, 4, checkpointing=True)
-    assert all_of_them - kept == 20 * (3 * one - (3 * 4 * 8 + one))
+    kept = [activation_bytes(CONFIG, 20, 4, checkpointing=how) for how in (False, True)]
+    assert kept[0] - kept[1] == 20 * (3 * one - 3 * 4 * 8)
+    again = [backward_bytes(CONFIG, 20, 4, checkpointing=how) for how in (False, True)]
+    assert again[1] - again[0] == 20 * one
+
+
+def test_the_larger_of_logits_and_a_layer_s_backward_pass_counts():
+    wide = plan_memory(CONFIG, settings_of("sft"), bf16=False).parts
+    assert wide["logits"] == logits_bytes(CONFIG, 20, 4, "sft")
+    few = ShaktiConfig(**{**CONFIG.to_dict(), "vocab_size": 8})
+    parts = plan_memory(few, settings_of("sft"), bf16=False).parts
+    assert parts["a layer's backward pass"] == backward_bytes(few, 20, 4, checkpointing=False)
+    assert "logits" not in parts
 
 
 def test_logits_are_of_all_tokens_but_in_pretraining_of_some_rows():
@@ -98,7 +110,7 @@ def test_preferences_are_two_sequences_beside_a_reference_model():
 @pytest.mark.parametrize(
     ("changes", "limit", "advice"),
     [
-        ({"micro_batch_size": 64, "batch_size": 64}, 1_000_000, "Set micro_batch_size to 26 or"),
+        ({"micro_batch_size": 64, "batch_size": 64}, 1_000_000, "Set micro_batch_size to 29 or"),
         ({"sequence_length": 4000}, 3_000_000, "Set gradient_checkpointing to true"),
         (
             {"sequence_length": 4000, "gradient_checkpointing": True, "micro_batch_size": 1},
@@ -138,15 +150,19 @@ def test_processes_of_a_machine_share_its_memory(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["all pretrain", "checkpointing pretrain"])
-def test_plan_is_near_the_peak_of_a_real_step(how: str):
-    """Within 0.9 to 1.5 of what a process really takes, in float32 on this machine."""
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_plan_is_near_the_peak_of_a_real_step():
+    """Within 0.9 to 1.7 times what a process really takes, in float32 on this machine."""
+    # Freed blocks go back to the system at once, so that none is taken for the next case's.
+    environment = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
     done = subprocess.run(
-        [sys.executable, MEASURE, "4", "8", *how.split()],
-        env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        [sys.executable, MEASURE, "4", "8", "all,pretrain", "checkpointing,pretrain", "all,sft"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
         check=True,
     )
-    found = json.loads(done.stdout)
-    assert 0.9 < found["estimated"] / found["measured"] < 1.5, found
+    cases = json.loads(done.stdout)
+    ratios = {case: found["estimated"] / found["measured"] for case, found in cases.items()}
+    assert len(ratios) == 3
+    assert all(0.9 < ratio < 1.7 for ratio in ratios.values()), ratios
