@@ -6,6 +6,7 @@ Notation as in `config.py`; T is the number of positions seen so far, cache incl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,12 +15,13 @@ from torch.nn import functional as F
 from transformers import DynamicCache, GenerationMixin, PreTrainedModel
 from transformers.cache_utils import Cache
 from transformers.masking_utils import create_causal_mask
-from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 from transformers.utils import can_return_tuple
 
 from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.decoder import Attend, Decoder
-from sdk_builder.models.pattern import PatternView, left_padding
+from sdk_builder.models.loss import next_token_loss
+from sdk_builder.models.pattern import PatternView, for_each_query, left_padding
 from sdk_builder.models.registration import register
 from sdk_builder.models.rope import inverse_frequencies, rotary_angles
 
@@ -48,6 +50,12 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
     def set_input_embeddings(self, value: nn.Embedding) -> None:
         self.model.embed_tokens = value
 
+    @property
+    def base_model(self) -> Backbone:
+        """The model without its head, called as transformers' own are; trl's trainers project its
+        hidden states themselves. (`self.model`, the decoder, is called in a way of its own.)"""
+        return Backbone(self)
+
     @can_return_tuple
     def forward(
         self,
@@ -59,36 +67,22 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
         labels: Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
+        loss_only: bool = False,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """Logits of the next token, and the loss when `labels` are given.
 
         input_ids [B,S] or inputs_embeds [B,S,D]; attention_mask [B,T], 0 for padding;
         position_ids [B,S] or [1,S]; labels [B,S], -100 ignored; logits_to_keep: the last n
-        positions only (0 keeps all), or their indices. Logits are [B,S or n,V].
+        positions only (0 keeps all), or their indices. Logits are [B,S or n,V]. loss_only: the loss
+        without logits, which are then never there all at once (`loss.py`).
         """
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("Give exactly one of input_ids and inputs_embeds.")
-        hidden = self.model.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
-        cache = self._cache(past_key_values, use_cache)
-        seen = cache.get_seq_length() if cache is not None else 0
-        if position_ids is None:
-            columns = torch.arange(hidden.shape[1], device=hidden.device)[None] + seen
-            padding = left_padding(attention_mask) if self.config.pattern is not None else 0
-            position_ids = (columns - padding).clamp(min=0)
-
-        mask = create_causal_mask(
-            config=self.config,
-            inputs_embeds=hidden,
-            attention_mask=attention_mask,
-            past_key_values=cache,
-            position_ids=position_ids,
+        hidden, cache = self._hidden_states(
+            input_ids, attention_mask, position_ids, past_key_values, inputs_embeds, use_cache
         )
-        cos, sin = rotary_angles(inverse_frequencies(self.config, hidden.device), position_ids)
-        view = PatternView(self.config, mask, position_ids, attention_mask, seen)
-        hidden = self.model(
-            hidden, cos.to(hidden.dtype), sin.to(hidden.dtype), self._attend(cache, view)
-        )
+        if loss_only and labels is not None:
+            alone = next_token_loss(hidden, self.lm_head.weight, labels)
+            return CausalLMOutputWithPast(loss=alone)
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self.lm_head(hidden[:, kept])
         loss = None
@@ -97,6 +91,43 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
                 logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs
             )
         return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=cache)
+
+    def _hidden_states(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        position_ids: Tensor | None,
+        past_key_values: Cache | None,
+        inputs_embeds: Tensor | None,
+        use_cache: bool | None,
+    ) -> tuple[Tensor, Cache | None]:
+        """What goes into the head ``[B,S,D]``, and the cache if there is one; as `forward`."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("Give exactly one of input_ids and inputs_embeds.")
+        hidden = self.model.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
+        cache = self._cache(past_key_values, use_cache)
+        seen = cache.get_seq_length() if cache is not None else 0
+        is_plain = attention_mask is None and position_ids is None and cache is None
+        if position_ids is None:
+            columns = torch.arange(hidden.shape[1], device=hidden.device)[None] + seen
+            padding = left_padding(attention_mask) if self.config.pattern is not None else 0
+            position_ids = (columns - padding).clamp(min=0)
+
+        # Whole texts need no mask but the causal one, which attention has built in. transformers
+        # would look for packed texts, and under torch.compile make a mask for them, [B,1,S,S].
+        mask = None
+        if not is_plain:
+            mask = create_causal_mask(
+                config=self.config,
+                inputs_embeds=hidden,
+                attention_mask=attention_mask,
+                past_key_values=cache,
+                position_ids=position_ids,
+            )
+        cos, sin = rotary_angles(inverse_frequencies(self.config, hidden.device), position_ids)
+        view = PatternView(self.config, mask, position_ids, attention_mask, seen)
+        attend = self._attend(cache, view)
+        return self.model(hidden, cos.to(hidden.dtype), sin.to(hidden.dtype), attend), cache
 
     def _cache(self, given: Cache | None, use_cache: bool | None) -> Cache | None:
         wanted = self.config.use_cache if use_cache is None else use_cache
@@ -116,6 +147,8 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
             if cache is not None:
                 k, v = cache.update(k, v, layer)
             q, k, mask = view.of(layer, q, k)
+            if mask is not None and q.is_cuda:
+                k, v = for_each_query(k, q.shape[1]), for_each_query(v, q.shape[1])
             mixed = F.scaled_dot_product_attention(
                 q,
                 k,
@@ -129,6 +162,32 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
             return mixed.transpose(1, 2)
 
         return attend
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A model up to its last hidden state."""
+
+    whole: ShaktiForCausalLM
+
+    def __call__(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        use_cache: bool | None = None,
+        **_: Any,
+    ) -> BaseModelOutputWithPast:
+        """Arguments as those of `ShaktiForCausalLM.forward`; last_hidden_state is ``[B,S,D]``."""
+        hidden, cache = self.whole._hidden_states(
+            input_ids, attention_mask, position_ids, past_key_values, inputs_embeds, use_cache
+        )
+        return BaseModelOutputWithPast(last_hidden_state=hidden, past_key_values=cache)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.whole.model, name)  # what transformers asks of its base models
 
 
 register(ShaktiForCausalLM)

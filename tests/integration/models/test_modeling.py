@@ -300,3 +300,13 @@ def test_uniform_shakti_equals_llama_with_the_same_weights() -> None:
         fused.setdefault(name, weights.get(name))
     shakti.load_state_dict(fused)
     torch.testing.assert_close(logits(shakti), logits(llama), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_base_model_gives_what_goes_into_the_head(model: ShaktiForCausalLM) -> None:
+    ids, mask = some_ids(), torch.ones(2, 17, dtype=torch.long)
+    mask[1, :5] = 0  # padding on the left
+    hidden = model.base_model(ids, attention_mask=mask, use_cache=False).last_hidden_state
+    torch.testing.assert_close(
+        model.lm_head(hidden), model(ids, attention_mask=mask, use_cache=False).logits
+    )
