@@ -114,6 +114,12 @@ class InconclusiveError(ShaktiError):
     exit_code = 11
 
 
+class TrainingError(ShaktiError):
+    """A training cannot go on, or would not fit."""
+
+    exit_code = 12
+
+
 class Interrupted(ShaktiError):
     """The user stopped the command (Ctrl-C)."""
 
@@ -215,6 +221,18 @@ class PermissionDeniedError(OutputError):
 
 class PromptTooLongError(SessionError):
     """The prompt does not fit in the program's context length."""
+
+
+class DivergedError(TrainingError):
+    """The loss or its gradient became infinite, or no number at all."""
+
+
+class MemoryShortError(TrainingError):
+    """A training needs more memory than there is."""
+
+
+class ResumeError(TrainingError):
+    """A run that was stopped cannot go on as it is asked to now."""
 
 
 class NoDeviceError(DeviceError):
@@ -322,6 +340,7 @@ EXIT_CODES: tuple[ExitCode, ...] = (
     ExitCode(9, "OutputError", "The result could not be written."),
     ExitCode(10, "SessionError", "Running a program failed."),
     ExitCode(11, "InconclusiveError", "There are too few measurements to answer the question."),
+    ExitCode(12, "TrainingError", "A training diverged, or does not fit, or cannot go on."),
     ExitCode(130, "Interrupted", "Stopped by the user."),
 )
 

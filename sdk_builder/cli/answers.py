@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -315,6 +315,43 @@ class Tuned(Protocol):
 
     @property
     def trials(self) -> Path: ...
+
+
+class PlannedTraining(Protocol):
+    """What a training would do; `problem` is why it cannot."""
+
+    @property
+    def document(self) -> Mapping[str, Any]: ...
+
+    @property
+    def problem(self) -> ShaktiError | None: ...
+
+
+class TrainedModel(Protocol):
+    """What a training made; None where there is no such number."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def tokens(self) -> int | None: ...
+
+    @property
+    def final_loss(self) -> float | None: ...
+
+    @property
+    def eval_loss(self) -> float | None: ...
+
+    @property
+    def resumed_from(self) -> int | None: ...
+
+    @property
+    def duration_s(self) -> float: ...
+
+    def as_document(self) -> dict[str, Any]: ...
 
 
 class BuiltDemo(Protocol):

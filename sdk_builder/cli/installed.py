@@ -20,6 +20,8 @@ from sdk_builder.cli.answers import (
     Exported,
     HarnessScores,
     Perplexity,
+    PlannedTraining,
+    TrainedModel,
     Tuned,
     Verified,
     Written,
@@ -35,6 +37,7 @@ from sdk_builder.cli.requests import (
     PerplexityOptions,
     ProfileOptions,
     ReportOptions,
+    TrainOptions,
     TuneOptions,
 )
 from sdk_builder.log import Steps
@@ -126,6 +129,25 @@ class InstalledLibrary:
             from sdk_builder.tuning.tune import run_tune
 
         return run_tune(TuneRequest(**vars(options)), steps)
+
+    def plan_training(self, options: TrainOptions, steps: Steps) -> PlannedTraining:
+        """What a training would do and need."""
+        from sdk_builder.training.settings_file import load_settings
+
+        settings = load_settings(options.stage, options.config, options.overrides)
+        with steps.step("Loading the trainer"):
+            from sdk_builder.training.plan import make_plan
+        return make_plan(settings, steps)
+
+    def train(self, options: TrainOptions, steps: Steps) -> TrainedModel:
+        """Train a model."""
+        from sdk_builder.training.settings_file import load_settings
+
+        settings = load_settings(options.stage, options.config, options.overrides)
+        with steps.step("Loading the trainer"):
+            from sdk_builder.training.run import train
+
+        return train(settings, steps, resume=not options.fresh)
 
     def profile(self, options: ProfileOptions, steps: Steps) -> Profile:
         """Measure where a bundle's time goes."""

@@ -20,6 +20,8 @@ from sdk_builder.cli.answers import (
     Exported,
     HarnessScores,
     Perplexity,
+    PlannedTraining,
+    TrainedModel,
     Tuned,
     Verified,
     Written,
@@ -34,6 +36,7 @@ from sdk_builder.cli.requests import (
     PerplexityOptions,
     ProfileOptions,
     ReportOptions,
+    TrainOptions,
     TuneOptions,
 )
 from sdk_builder.log import Steps
@@ -71,6 +74,10 @@ class Library(Protocol):
     def write_result(self, output: Path, document: dict[str, Any], *, force: bool) -> None: ...
 
     def tune(self, options: TuneOptions, steps: Steps) -> Tuned: ...
+
+    def plan_training(self, options: TrainOptions, steps: Steps) -> PlannedTraining: ...
+
+    def train(self, options: TrainOptions, steps: Steps) -> TrainedModel: ...
 
     def profile(self, options: ProfileOptions, steps: Steps) -> Profile: ...
 

@@ -172,6 +172,19 @@ class TuneOptions:
     calibration: Path | None
 
 
+TRAINING_STAGES = ("pretrain", "sft", "dpo", "rlhf", "qat")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the user asked of a training; overrides are texts such as steps=100."""
+
+    stage: str
+    config: Path | None
+    overrides: tuple[str, ...]
+    fresh: bool
+
+
 # --- the demo app ---------------------------------------------------------------------------
 
 RUNTIMES = ("official", "community")

@@ -27,6 +27,9 @@ COMMANDS = {
     "tune": LazyCommand(
         "sdk_builder.cli.tune_cmd", "tune", "Find the smallest export that is good enough."
     ),
+    "train": LazyCommand(
+        "sdk_builder.cli.train_cmd", "train", "Train a model, or go on where it was stopped."
+    ),
     "devices": LazyCommand("sdk_builder.cli.devices_cmd", "devices", "List the attached phones."),
     "bench": LazyCommand(
         "sdk_builder.cli.bench_cmd", "bench", "Measure a bundle's speed on phones and here."

@@ -19,7 +19,8 @@ from transformers.utils import can_return_tuple
 
 from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.decoder import Attend, Decoder
-from sdk_builder.models.pattern import PatternView, left_padding
+from sdk_builder.models.loss import next_token_loss
+from sdk_builder.models.pattern import PatternView, for_each_query, left_padding
 from sdk_builder.models.registration import register
 from sdk_builder.models.rope import inverse_frequencies, rotary_angles
 
@@ -59,36 +60,46 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
         labels: Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
+        loss_only: bool = False,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """Logits of the next token, and the loss when `labels` are given.
 
         input_ids [B,S] or inputs_embeds [B,S,D]; attention_mask [B,T], 0 for padding;
         position_ids [B,S] or [1,S]; labels [B,S], -100 ignored; logits_to_keep: the last n
-        positions only (0 keeps all), or their indices. Logits are [B,S or n,V].
+        positions only (0 keeps all), or their indices. Logits are [B,S or n,V]. loss_only: the loss
+        without logits, which are then never there all at once (`loss.py`).
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Give exactly one of input_ids and inputs_embeds.")
         hidden = self.model.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         cache = self._cache(past_key_values, use_cache)
         seen = cache.get_seq_length() if cache is not None else 0
+        is_plain = attention_mask is None and position_ids is None and cache is None
         if position_ids is None:
             columns = torch.arange(hidden.shape[1], device=hidden.device)[None] + seen
             padding = left_padding(attention_mask) if self.config.pattern is not None else 0
             position_ids = (columns - padding).clamp(min=0)
 
-        mask = create_causal_mask(
-            config=self.config,
-            inputs_embeds=hidden,
-            attention_mask=attention_mask,
-            past_key_values=cache,
-            position_ids=position_ids,
-        )
+        # Whole texts need no mask but the causal one, which attention has built in. transformers
+        # would look for packed texts, and under torch.compile make a mask for them, [B,1,S,S].
+        mask = None
+        if not is_plain:
+            mask = create_causal_mask(
+                config=self.config,
+                inputs_embeds=hidden,
+                attention_mask=attention_mask,
+                past_key_values=cache,
+                position_ids=position_ids,
+            )
         cos, sin = rotary_angles(inverse_frequencies(self.config, hidden.device), position_ids)
         view = PatternView(self.config, mask, position_ids, attention_mask, seen)
         hidden = self.model(
             hidden, cos.to(hidden.dtype), sin.to(hidden.dtype), self._attend(cache, view)
         )
+        if loss_only and labels is not None:
+            alone = next_token_loss(hidden, self.lm_head.weight, labels)
+            return CausalLMOutputWithPast(loss=alone)
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self.lm_head(hidden[:, kept])
         loss = None
@@ -116,6 +127,8 @@ class ShaktiForCausalLM(PreTrainedModel, GenerationMixin):
             if cache is not None:
                 k, v = cache.update(k, v, layer)
             q, k, mask = view.of(layer, q, k)
+            if mask is not None and q.is_cuda:
+                k, v = for_each_query(k, q.shape[1]), for_each_query(v, q.shape[1])
             mixed = F.scaled_dot_product_attention(
                 q,
                 k,

@@ -35,6 +35,9 @@ class PatternView:
         self._attention_mask, self._seen = attention_mask, seen
         self._pattern = config.pattern
         self._local: dict[int, tuple[Tensor, Tensor]] = {}
+        length = queries.shape[-1]
+        if not seen and (full is None or full.shape[-1] == length):
+            self._prepare(length)
 
     def of(self, layer: int, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Queries, keys and mask for `layer`. q ``[B,H,S,hd]``, k ``[B,KV,T,hd]``, rotated; where
@@ -42,14 +45,20 @@ class PatternView:
         pattern, length = self._pattern, k.shape[2]
         if pattern is None or is_global(pattern, layer) or sees_all(pattern, length):
             return q, k, self._full
-        if length not in self._local:
-            keys = self._keys(length)
-            self._local[length] = keys, pattern_mask(pattern, self._queries, keys, self._full)
+        self._prepare(length)
         keys, mask = self._local[length]
         ring = RingCache(pattern, USUAL_CHUNK)
         if ring.shift(length - 1) == 0:
             return q, k, mask
         return *move_sinks(self._config, ring, q, k, self._queries, keys), mask
+
+    def _prepare(self, length: int) -> None:
+        """Make the mask for `length` keys, unless it is there: once for all layers, and before
+        any of them whose forward pass is computed twice."""
+        if self._pattern is None or sees_all(self._pattern, length) or length in self._local:
+            return
+        keys = self._keys(length)
+        self._local[length] = keys, pattern_mask(self._pattern, self._queries, keys, self._full)
 
     def _keys(self, length: int) -> Tensor:
         """Positions of all keys ``[B or 1, T]``; without earlier ones, the queries' own, also of
@@ -70,6 +79,12 @@ def left_padding(attention_mask: Tensor | None) -> Tensor | int:
     if attention_mask is None or attention_mask.dim() != 2:
         return 0
     return (attention_mask.cumsum(-1) == 0).sum(-1, keepdim=True)
+
+
+def for_each_query(x: Tensor, heads: int) -> Tensor:
+    """[B,KV,T,hd] -> [B,H,T,hd]. A GPU's kernels take groups or a mask; given both, attention is
+    made of all its products at once."""
+    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], dim=1)
 
 
 def pattern_mask(pattern: Pattern, queries: Tensor, keys: Tensor, full: Tensor | None) -> Tensor:

@@ -38,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
     "verify": BASE | {"bundle", "models", "quantization", "lowering", "runtime"},
     "evaluation": BASE | {"bundle", "models", "runtime"},
     "profiling": BASE | {"bundle", "runtime"},
-    "training": BASE | {"models", "quantization", "evaluation"},
+    "training": BASE | {"bundle", "models", "quantization", "evaluation"},
     "device": BASE | {"bundle", "findings"},
     "benchmark": BASE | {"bundle", "device", "runtime"},
     "report": BASE | {"benchmark", "device"},

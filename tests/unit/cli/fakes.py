@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ from sdk_builder.cli.requests import (
     HarnessOptions,
     PerplexityOptions,
     ProfileOptions,
+    TrainOptions,
     TuneOptions,
 )
 from sdk_builder.errors import ShaktiError
@@ -283,6 +284,35 @@ class FakeBuilt:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class FakeTrained:
+    folder: Path = Path("build/trained")
+    steps: int = 100
+    tokens: int | None = 12_800
+    final_loss: float | None = 2.5
+    eval_loss: float | None = None
+    resumed_from: int | None = None
+    duration_s: float = 61.0
+
+    def as_document(self) -> dict[str, Any]:
+        return {**asdict(self), "folder": str(self.folder)}
+
+
+PLAN = {
+    **{"stage": "pretrain", "model": "tiny", "output": "build/trained", "parameters": 1_500_000},
+    **{"steps": 100, "epochs": None, "processes": 2, "accumulation": 4, "precision": "bf16"},
+    **{"tokens_per_step": 128, "tokens": 12_800},
+    "memory": {"weights_bytes": 6_000_000, "needed_bytes": 9_000_000, "available_bytes": 10**10},
+    "data": [{"source": "a.jsonl", "kept": 9, "read": 10}],
+}
+
+
+@dataclass(frozen=True)
+class FakePlan:
+    document: dict[str, Any] = field(default_factory=lambda: dict(PLAN))
+    problem: ShaktiError | None = None
+
+
 @dataclass
 class FakeLibrary(InstalledLibrary):
     """What torch would be needed for, answered from memory; the rest is the real thing."""
@@ -298,6 +328,9 @@ class FakeLibrary(InstalledLibrary):
     tunings: list[TuneOptions] = field(default_factory=list)
     measured: list[PerplexityOptions] = field(default_factory=list)
     harnessed: list[HarnessOptions] = field(default_factory=list)
+    trainings: list[TrainOptions] = field(default_factory=list)
+    trained: FakeTrained = FakeTrained()
+    plan: FakePlan = field(default_factory=FakePlan)
     profiled: list[ProfileOptions] = field(default_factory=list)
     findings: tuple[Finding, ...] = (Finding("Python", "ok", "3.11"),)
     app_findings: tuple[Finding, ...] = (Finding("JDK", "ok", "17"),)
@@ -353,6 +386,18 @@ class FakeLibrary(InstalledLibrary):
         self._fail()
         self.tunings.append(options)
         return self.tuned
+
+    def plan_training(self, options: TrainOptions, steps: Steps) -> FakePlan:
+        self._fail()
+        self.trainings.append(options)
+        return self.plan
+
+    def train(self, options: TrainOptions, steps: Steps) -> FakeTrained:
+        self._fail()
+        self.trainings.append(options)
+        with steps.step("Training"):
+            pass
+        return self.trained
 
     def profile(self, options: ProfileOptions, steps: Steps) -> Profile:
         self._fail()

@@ -1,0 +1,58 @@
+"""Pre-training, spelled out: settings -> plan -> packed data and trainer -> a folder to export.
+
+    python recipes/train_pretrain.py recipes/configs/train/pretrain-cpu.yaml [KEY=VALUE ...]
+    torchrun --nproc-per-node 8 recipes/train_pretrain.py CONFIG
+
+`shakti-sdk train pretrain` does the same; this is the place to read, copy and change. The same
+command again goes on from the newest whole checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from sdk_builder.log import Steps
+from sdk_builder.training import pretrain
+from sdk_builder.training.arguments import training_arguments
+from sdk_builder.training.plan import make_plan
+from sdk_builder.training.processes import is_first, meet, share
+from sdk_builder.training.run import make_job, require_new, run_trainer, unwrapped
+from sdk_builder.training.settings import StageSettings
+from sdk_builder.training.settings_file import load_settings
+from sdk_builder.training.state import open_run
+from sdk_builder.training.write import Trained, write_trained
+
+
+def train(settings: StageSettings, steps: Steps) -> Trained:
+    started = time.perf_counter()
+    require_new(settings, resume=True)
+    plan = make_plan(settings, steps)
+    plan.memory.require(settings)
+    arguments = training_arguments(settings, plan.steps)
+    meet(arguments)  # from here on the processes know of each other
+    checkpoint = share(lambda: open_run(settings, steps, resume=True))
+    job = make_job(plan, checkpoint)
+    trainer = pretrain.make_trainer(job, arguments)
+    work = pretrain.work(job, trainer)
+    run_trainer(job, trainer, work, steps)
+    return write_trained(
+        plan, job, trainer.state, unwrapped(trainer), work, steps, replace=False,
+        duration_s=time.perf_counter() - started,
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Pre-train a model as its config says.")
+    parser.add_argument("config", type=Path)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    options = parser.parse_args()
+    settings = load_settings("pretrain", options.config, options.overrides)
+    trained = train(settings, Steps() if is_first() else Steps.silent())
+    if is_first():
+        print(f"Loss {trained.final_loss}. Next: shakti-sdk export {trained.folder} --quant q4")
+
+
+if __name__ == "__main__":
+    main()

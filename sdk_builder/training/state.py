@@ -1,0 +1,101 @@
+"""What a run's folder says of the run: its settings, and where it can go on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sdk_builder.errors import ResumeError, output_errors
+from sdk_builder.log import Steps
+from sdk_builder.training.checkpoints import (
+    checkpoints,
+    newest_intact,
+    remove_newer,
+    remove_unmarked,
+    step_of,
+    write_json,
+)
+from sdk_builder.training.settings import StageSettings
+
+RUN = "run.json"
+# What may change between a run and its going on: none of it changes what is learned, but for the
+# order of sums and of dropout's numbers.
+FREE = frozenset(
+    {
+        *("output", "eval_data", "eval_every", "eval_sequences", "save_every", "keep_checkpoints"),
+        *("log_every", "tensorboard", "memory_limit_gib", "gradient_checkpointing", "compile"),
+        *("micro_batch_size", "precision"),
+    }
+)
+
+
+def open_run(settings: StageSettings, steps: Steps, *, resume: bool) -> Path | None:
+    """Make the run's folder ready; the checkpoint to go on from, or None to begin.
+
+    For the first process alone. Raises ResumeError for settings that are not those of the run
+    that is there, OutputError.
+    """
+    folder = settings.folder
+    with output_errors(folder):
+        if not resume and folder.is_dir():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_unmarked(folder)
+        there = checkpoints(folder)
+        found = newest_intact(folder)
+        if found is not None:
+            _require_same(settings, folder)
+        for damaged in [one for one in there if found is None or step_of(one) > step_of(found)]:
+            steps.warn(f"{damaged} is damaged and left out.")
+        remove_newer(folder, found)
+        write_json(folder / RUN, {"stage": settings.stage, "settings": as_document(settings)})
+    return found
+
+
+def as_document(settings: StageSettings) -> dict[str, Any]:
+    """Settings as plain values."""
+    return settings.model_dump(mode="json")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises OSError, ValueError."""
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds no object")
+    return value
+
+
+def _require_same(settings: StageSettings, folder: Path) -> None:
+    try:
+        before = read_json(folder / RUN)
+        old = before["settings"]
+        if before["stage"] != settings.stage:
+            old = {**old, "stage": before["stage"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResumeError(
+            f"{folder} has checkpoints, but nothing that says of which settings.",
+            "Choose another output, or start over with --fresh.",
+        ) from error
+    new = as_document(settings) | ({"stage": settings.stage} if "stage" in old else {})
+    changed = [
+        name
+        for name in sorted({*old, *new} - FREE)
+        if old.get(name) != new.get(name) and not _only_licences(name, old, new)
+    ]
+    if changed:
+        name = changed[0]
+        more = f" (and {', '.join(changed[1:])})" if changed[1:] else ""
+        raise ResumeError(
+            f"The run in {folder} has other settings: {name} was {old.get(name)!r}, "
+            f"is {new.get(name)!r}{more}.",
+            "Set it back to go on, choose another output, or start over with --fresh.",
+        )
+
+
+def _only_licences(name: str, old: dict[str, Any], new: dict[str, Any]) -> bool:
+    if name != "data" or not isinstance(old.get(name), list):
+        return False
+    bare = [[{**one, "licence": None} for one in values[name]] for values in (old, new)]
+    return bare[0] == bare[1]
