@@ -72,7 +72,8 @@ tags:
 | {{ key }} | {{ value | line }} |
 {% endfor %}
 
-`training.json` has all of them. To run it on a phone: `shakti-sdk export FOLDER --quant {{ quant }}`.
+`training.json` has all of them. To run it on a phone: `shakti-sdk export FOLDER --quant {{ \
+quant }}`.
 """
 _NOT_SHOWN = ("model", "output", "data", "eval_data", "memory_limit_gib", "tensorboard")
 

@@ -22,6 +22,8 @@ class DistillTrainer(Trainer):
     scale_learning_rate: of the logarithms of scales, which have no weight decay.
     """
 
+    optimizer: torch.optim.Optimizer | None
+
     def __init__(
         self, *args: Any, teacher: ShaktiForCausalLM, scale_learning_rate: float, **kwargs: Any
     ) -> None:
@@ -34,7 +36,7 @@ class DistillTrainer(Trainer):
         model: nn.Module,
         inputs: dict[str, Tensor],
         return_outputs: bool = False,
-        num_items_in_batch: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         ids = inputs["input_ids"]
         with torch.no_grad():
@@ -61,7 +63,8 @@ class DistillTrainer(Trainer):
         return self.optimizer
 
     def _groups(self) -> Iterator[dict[str, Any]]:
-        scales, others = [], []
+        scales: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
         for name, parameter in self.model.named_parameters():
             (scales if name.endswith("log_scale") else others).append(parameter)
         yield {"params": others, "weight_decay": self.args.weight_decay}

@@ -155,7 +155,8 @@ def make_student(job: Job, texts: Tensor) -> Student:
     """The student at its start; calibrated on some of `texts`. A run that goes on takes all of it
     from its checkpoint. Raises CheckpointError, OutputError."""
     settings, model = _settings(job), job.model
-    for layer in model.model.layers:
+    layers: Any = model.model.layers
+    for layer in layers:
         layer.dropout = 0.0  # the teacher has none, and a dropped-out student never reaches it
     model.config.attention_dropout = 0.0
     model.config.use_cache = False
