@@ -161,7 +161,10 @@ def make_student(job: Job, texts: Tensor) -> Student:
     model.config.attention_dropout = 0.0
     model.config.use_cache = False
     if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        # transformers has renamed it; the old name warns in newer versions.
+        names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
+        enable = next(getattr(model, one) for one in names if hasattr(model, one))
+        enable({"use_reentrant": False})
     plan = plan_formats(find_scheme(settings.quant), parameter_shapes(job.opened.config))
     if settings.start == "rounding" or job.checkpoint is not None:
         return Student(model, plan, QuantizedSource(job.opened.checkpoint, plan))
