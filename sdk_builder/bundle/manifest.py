@@ -133,7 +133,7 @@ class Quantization(Record):
     linear: LinearFormat
     embedding: str
     kv_cache: str  # "fp32" or "int8"
-    method: str  # how the quantized values were found: "rounding", "gptq", ...
+    method: str  # how the quantized values were found: "rounding", "gptq", "qat"
     tensor_formats: dict[str, Count] = Field(default_factory=dict)  # format -> number of tensors
 
     @property

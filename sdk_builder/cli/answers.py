@@ -351,6 +351,11 @@ class TrainedModel(Protocol):
     @property
     def duration_s(self) -> float: ...
 
+    @property
+    def quant(self) -> str | None:
+        """The format that it was trained for, if for one."""
+        ...
+
     def as_document(self) -> dict[str, Any]: ...
 
 

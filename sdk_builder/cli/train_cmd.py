@@ -43,6 +43,11 @@ def complete_setting(
     "--fresh", is_flag=True, help="Start over, and replace a trained model that is already there."
 )
 @click.option(
+    "--self-distill",
+    is_flag=True,
+    help="qat: teach from texts that the model writes itself (self_distill=true).",
+)
+@click.option(
     "--plan", is_flag=True, help="Show memory, data and steps, and stop before the training."
 )
 @command_options
@@ -54,6 +59,7 @@ def train(
     config: Path | None,
     fresh: bool,
     plan: bool,
+    self_distill: bool,
 ) -> None:
     """Train a model, or go on where a training was stopped.
 
@@ -69,6 +75,10 @@ def train(
     """
     from sdk_builder.training.processes import is_first, local_rank
 
+    if self_distill:
+        if stage != "qat":
+            raise UsageError(f"--self-distill is for qat, not for {stage}.", "Leave it out.")
+        overrides = (*overrides, "self_distill=true")
     options = TrainOptions(stage=stage, config=config, overrides=overrides, fresh=fresh)
     steps = invocation.steps() if is_first() else Steps.silent()
     try:
@@ -89,7 +99,8 @@ def train(
         invocation.result(document, text)
         return
     invocation.result(trained.as_document(), _text(trained))
-    invocation.remark(f"\nNext: shakti-sdk export {shlex.quote(str(trained.folder))} --quant q4")
+    folder, quant = shlex.quote(str(trained.folder)), trained.quant or "q4"
+    invocation.remark(f"\nNext: shakti-sdk export {folder} --quant {quant}")
 
 
 def _text(trained: TrainedModel) -> str:

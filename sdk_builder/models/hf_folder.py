@@ -61,7 +61,8 @@ class HfCheckpoint:
     def __init__(self, path: Path, *, tokenizer: Path | None = None) -> None:
         if not path.exists():
             raise CheckpointError(f"{path} does not exist.", "Check the path.")
-        self._folder = path if path.is_dir() else path.parent
+        self._is_folder = path.is_dir()
+        self._folder = path if self._is_folder else path.parent
         self._tokenizer_path = tokenizer
         raw = read_json_object(self._folder / "config.json")
         self.config = parse_hf_config(raw, self._folder / "config.json")
@@ -69,6 +70,11 @@ class HfCheckpoint:
         self._stored = _read_headers(_weight_files(path))
         self._shapes = layout.parameter_shapes(self.config)
         self._check_tensors()
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that was opened; None where one file of it was."""
+        return self._folder if self._is_folder else None
 
     @cached_property
     def source(self) -> SourceInfo:

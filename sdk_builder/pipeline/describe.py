@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sdk_builder.lowering.lower import LoweredProgram
     from sdk_builder.models.checkpoint import Checkpoint
     from sdk_builder.models.config import ShaktiConfig
+    from sdk_builder.models.source_info import SourceFile as CheckpointFile
     from sdk_builder.models.tokenizer_assets import TokenizerAssets
     from sdk_builder.pipeline.weights import Weights
 
@@ -76,7 +77,7 @@ def describe(made: Made) -> Manifest:
     request = made.request
     return Manifest(
         name=made.checkpoint.source.name,
-        model=describe_model(made.checkpoint),
+        model=describe_model(made.checkpoint, made.weights.files),
         quantization=_quantization(made),
         program=_program(made),
         tokenizer=_tokenizer(made),
@@ -108,8 +109,8 @@ def describe(made: Made) -> Manifest:
     )
 
 
-def describe_model(checkpoint: Checkpoint) -> ModelInfo:
-    """The model before quantization."""
+def describe_model(checkpoint: Checkpoint, more: Sequence[CheckpointFile] = ()) -> ModelInfo:
+    """The model before quantization; more: files that were read besides its own."""
     config, source = checkpoint.config, checkpoint.source
     preset = PRESETS.get(source.name)
     marks = preset.fields.items() if preset is not None else ()
@@ -137,7 +138,7 @@ def describe_model(checkpoint: Checkpoint) -> ModelInfo:
             name=source.name,
             files=tuple(
                 SourceFile(name=file.name, size_bytes=file.size_bytes, sha256=file.sha256)
-                for file in source.files
+                for file in (*source.files, *more)
             ),
             weight_format=source.weight_format,
             seed=source.seed,

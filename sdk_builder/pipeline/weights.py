@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from sdk_builder.cache import cache_dir
-from sdk_builder.errors import InputError, OutputError
+from sdk_builder.errors import InputError, OutputError, UsageError
 from sdk_builder.log import Steps
+from sdk_builder.models.source_info import SourceFile, describe_file
 from sdk_builder.pipeline.memory import trim
 from sdk_builder.pipeline.request import ExportRequest, loses_by_attention
 from sdk_builder.quantization.calibration import (
@@ -24,6 +25,7 @@ from sdk_builder.quantization.methods import calibrated, fingerprint, machine, r
 from sdk_builder.quantization.schemes import Plan
 from sdk_builder.quantization.source import QuantizedSource
 from sdk_builder.quantization.store import TensorStore, key_of
+from sdk_builder.quantization.trained import TRAINED_FILE, trained_plan, trained_values
 
 if TYPE_CHECKING:
     from sdk_builder.lowering.segments import ParameterSource
@@ -33,13 +35,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Weights:
-    """source: quantized parameters by name; method: "none", "rounding" or "gptq"; calibration:
-    None, "self" or a text's SHA-256; calibration_tokens: 0 for none."""
+    """source: quantized parameters by name; method: "none", "rounding", "gptq" or "qat";
+    calibration: None, "self" or a text's SHA-256; calibration_tokens: 0 for none; files: what was
+    read besides the checkpoint's own."""
 
     source: ParameterSource
     method: str
     calibration: str | None = None
     calibration_tokens: int = 0
+    files: tuple[SourceFile, ...] = ()
 
 
 def chosen_method(request: ExportRequest, *, untrained: bool) -> str:
@@ -59,12 +63,17 @@ def find_weights(
     steps: Steps,
 ) -> Weights:
     """Quantized values as asked for. Raises InputError for a calibration text without use,
-    CheckpointError, and OutputError when the cache's disk is full."""
+    CheckpointError, UsageError for trained values that are not there, and OutputError when the
+    cache's disk is full."""
+    trained = _trained(request, checkpoint, plan, steps)
     method = chosen_method(request, untrained=checkpoint.source.untrained)
-    if method != "gptq":
+    if trained is not None or method != "gptq":
+        found = trained or Weights(QuantizedSource(checkpoint, plan), method)
         if request.calibration is not None and not loses_by_attention(request, checkpoint):
-            steps.warn(f"{request.calibration} is not read: {method} needs no calibration text.")
-        return Weights(QuantizedSource(checkpoint, plan), method)
+            steps.warn(
+                f"{request.calibration} is not read: {found.method} needs no calibration text."
+            )
+        return found
     store = TensorStore(cache_dir() / "calibrated")
     try:
         calibration = _calibration(request, checkpoint, tokenizer, store, steps)
@@ -79,6 +88,37 @@ def find_weights(
             "Free some space, or set SHAKTI_CACHE to another folder.",
         ) from error
     return Weights(source, method, calibration.origin, calibration.tokens)
+
+
+def _trained(
+    request: ExportRequest, checkpoint: Checkpoint, plan: Plan, steps: Steps
+) -> Weights | None:
+    """Values that training found for this plan, where they are asked for or there by chance.
+
+    Raises UsageError where they are asked for and not there, CheckpointError.
+    """
+    if request.method not in ("auto", "qat"):
+        return None
+    folder: Path | None = getattr(checkpoint, "folder", None)
+    there = None if folder is None else trained_plan(folder)
+    if folder is not None and (values := trained_values(folder, plan, checkpoint)) is not None:
+        return Weights(values, "qat", files=(describe_file(folder / TRAINED_FILE),))
+    if request.method == "qat":
+        if there is None:
+            raise UsageError(
+                f"{request.model} has no values from training ({TRAINED_FILE}).",
+                "Make them with shakti-sdk train qat, or leave --method out.",
+            )
+        raise UsageError(
+            f"The values that {request.model} has from training are for other formats than these.",
+            "Export with the --quant that it was trained for, or leave --method out.",
+        )
+    if there is not None and request.quant != "none":
+        steps.warn(
+            f"The values that {request.model} has from training are for other formats than these: "
+            "its float weights are quantized anew, which loses what the training won."
+        )
+    return None
 
 
 def _calibration(

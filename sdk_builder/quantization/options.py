@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from sdk_builder.quantization.formats import INT4, INT4_OFFSET, INT8, WeightFormat
 
-# How quantized values are found; "auto" is the best that the model and the scheme allow.
-METHODS = ("auto", "gptq", "rounding")
+# How quantized values are found; "auto" is the best that the model and the scheme allow. "qat": by
+# training, which only the folders have that `shakti-sdk train qat` wrote.
+METHODS = ("auto", "gptq", "rounding", "qat")
 GROUP_SIZES = (32, 64, 128, 256)
 EMBEDDINGS: dict[str, WeightFormat] = {one.name: one for one in (INT4, INT4_OFFSET, INT8)}
 KV_FORMATS = ("fp32", "int8")

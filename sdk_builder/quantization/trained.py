@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torchao.quantization import IntxUnpackedToInt8Tensor
 
 from sdk_builder.errors import CheckpointError
 from sdk_builder.quantization.formats import WeightFormat
 from sdk_builder.quantization.methods import CalibratedSource, tensor_parts
 from sdk_builder.quantization.schemes import Plan
+from sdk_builder.quantization.source import TensorReader
 from sdk_builder.quantization.store import Entry
 
 TRAINED_FILE = "quantized.safetensors"
 _PLAN = "plan"
+_ROUNDED = 2.0**-8  # float weights may have been saved as bf16 since, which is half of that
 
 
 def save_trained(folder: Path, tensors: Mapping[str, Tensor], plan: Plan) -> Path:
@@ -54,14 +57,46 @@ def trained_plan(folder: Path) -> Plan | None:
         plan = json.loads(header[_PLAN])
         return {name: WeightFormat(**fields) for name, fields in plan.items()}
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged.",
-            "Copy it again, or remove it and train again: other methods do not need it.",
-        ) from error
+        raise _damaged(path) from error
 
 
-def trained_values(folder: Path, plan: Plan) -> CalibratedSource | None:
+@dataclass(frozen=True)
+class TrainedSource:
+    """Gives parameters as they were trained. reader: the float weights beside them, which must be
+    the same values."""
+
+    values: CalibratedSource
+    reader: TensorReader
+
+    def parameter(self, name: str) -> Tensor:
+        """The tensor `name`: float32, or torchao's. Raises CheckpointError."""
+        path = self.values.entry.path
+        weight = self.reader.tensor(name)
+        try:
+            found = self.values.parameter(name)
+            plain = found.dequantize() if isinstance(found, IntxUnpackedToInt8Tensor) else found
+            is_near = plain.shape == weight.shape and bool(
+                ((plain - weight).abs() <= _ROUNDED * weight.abs()).all()
+            )
+        except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+            raise _damaged(path) from error
+        if not is_near:
+            raise CheckpointError(
+                f"{path} has other values for {name} than the weights beside it.",
+                f"They were changed since, or it is damaged. {_INSTEAD}",
+            )
+        return found
+
+
+def trained_values(folder: Path, plan: Plan, reader: TensorReader) -> TrainedSource | None:
     """The values trained for exactly this `plan`, or None. Raises CheckpointError."""
     if trained_plan(folder) != dict(plan):
         return None
-    return CalibratedSource(Entry(folder / TRAINED_FILE), plan)
+    return TrainedSource(CalibratedSource(Entry(folder / TRAINED_FILE), plan), reader)
+
+
+_INSTEAD = "Copy it again, or remove it: the other methods do not need it."
+
+
+def _damaged(path: Path) -> CheckpointError:
+    return CheckpointError(f"{path} is damaged.", _INSTEAD)

@@ -44,7 +44,7 @@ def training_arguments(settings: StageSettings, steps: int | None) -> dict[str, 
     check_tensorboard(settings)
     cuda = torch.cuda.is_available()
     on_cpu = not cuda and not torch.backends.mps.is_available()
-    evaluates = bool(settings.eval_data)
+    evaluates = settings.evaluates
     given: dict[str, Any] = {
         "output_dir": str(settings.folder),
         "per_device_train_batch_size": settings.micro_batch_size,

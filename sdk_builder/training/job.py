@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase, Trainer
 from sdk_builder.log import Steps
 from sdk_builder.models.modeling import ShaktiForCausalLM
 from sdk_builder.training.data import Data
+from sdk_builder.training.model import Opened
 from sdk_builder.training.settings import StageSettings
 
 
@@ -19,17 +20,19 @@ from sdk_builder.training.settings import StageSettings
 class Job:
     """One run of one stage.
 
-    model: float32, in evaluation mode; bf16 is autocast's. tokenizer: with the checkpoint's chat
-    template where it has one. data: records of the stage, a `Mixture` that ends as
-    `settings.ending` says; eval_data: read once. folder: OUTPUT.run, of checkpoints and logs.
-    checkpoint: the one that training goes on from, None at the start. steps: where a stage says
-    what became of its data.
+    opened: the checkpoint that training began with. model: float32, in evaluation mode; bf16 is
+    autocast's. tokenizer: with the checkpoint's chat template where it has one. data: records of
+    the stage, a `Mixture` that ends as `settings.ending` says, None where it needs none; eval_data:
+    read once. folder: OUTPUT.run, of checkpoints and logs. checkpoint: the one that training goes
+    on from, None at the start. steps: where a stage shows what takes it long, and says what became
+    of its data.
     """
 
     settings: StageSettings
+    opened: Opened
     model: ShaktiForCausalLM
     tokenizer: PreTrainedTokenizerBase
-    data: Data
+    data: Data | None
     eval_data: Data | None
     folder: Path
     checkpoint: Path | None = None
@@ -41,6 +44,7 @@ MakeTrainer: TypeAlias = Callable[[Job, Mapping[str, Any]], Trainer]
 stages give to TrainingArguments or a subclass of it. It may have
 
 - ``finish(job, trainer) -> ShaktiForCausalLM``: the model to write (LoRA merges there);
+- ``extras(job, trainer, folder)``: writes further files into the folder of the model;
 - ``count_steps(settings, assets) -> int``: what `epochs` come to, where Trainer cannot tell;
 - ``work(job, trainer) -> Work``: what a step does, for speeds in the log.
 """

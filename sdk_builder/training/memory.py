@@ -27,6 +27,7 @@ from sdk_builder.training.settings import LoraSettings, StageSettings
 GIB = 1 << 30
 FP32, BF16 = 4, 2
 ADAMW_STATES = 2
+ROUNDED_COPIES = 3  # what the backward pass of a learned grid needs, and its values
 SPARE = 1.1  # what allocators cannot use between blocks, and small things that are not counted
 LOGITS, BACKWARD = "logits", "a layer's backward pass"
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
@@ -100,6 +101,9 @@ def plan_memory(config: ShaktiConfig, settings: StageSettings, *, bf16: bool) ->
         parts["bf16 weights"] = BF16 * every
     if _has_reference(settings) and lora is None:
         parts["reference model"] = FP32 * every
+    if settings.stage == "qat":
+        parts["teacher"] = (BF16 if torch.cuda.is_available() else FP32) * every
+        parts["rounded weights"] = FP32 * ROUNDED_COPIES * every
     return MemoryPlan(parts, available_bytes(settings.memory_limit_gib))
 
 
@@ -141,6 +145,8 @@ def logits_bytes(config: ShaktiConfig, tokens: int, width: int, stage: str) -> i
     """The head's product and its gradient; in pre-training of some rows at a time, with the
     gradients of the head and of its inputs, which are made in the forward pass."""
     vocabulary, hidden = config.vocab_size, config.hidden_size
+    if stage == "qat":  # of student and teacher, whose divergence is made for some rows at a time
+        return tokens * vocabulary * 3 * width + min(tokens, 2048) * vocabulary * 4 * FP32
     if stage != "pretrain":
         return tokens * vocabulary * (width + 2 * FP32)
     rows = min(tokens, rows_at_once(vocabulary))

@@ -85,17 +85,24 @@ def make_plan(settings: StageSettings, steps: Steps) -> Plan:
     _require_context(settings, opened)
     bf16 = uses_bf16(settings)
     memory = plan_memory(opened.config, settings, bf16=bf16)
-    with steps.step("Looking at the data") as step:
-        reports = look_at(settings.data, settings)
-        if settings.eval_data:
-            look_at(settings.eval_data, settings)
-        step.result(f"Looked at the data: {'; '.join(one.summary() for one in reports)}")
+    reports = _look_at_data(settings, steps)
     count = settings.steps
     if count is None and hasattr(module, "count_steps"):
         with steps.step("Counting the data's tokens") as step:
             count = module.count_steps(settings, opened.assets)
             step.result(f"{settings.epochs:g} epochs are {count} steps")
     return Plan(settings, opened, parameters, memory, reports, count, world_size(), bf16)
+
+
+def _look_at_data(settings: StageSettings, steps: Steps) -> tuple[DataReport, ...]:
+    if not settings.data and not settings.eval_data:
+        return ()
+    with steps.step("Looking at the data") as step:
+        reports = look_at(settings.data, settings)
+        if settings.eval_data:
+            look_at(settings.eval_data, settings)
+        step.result(f"Looked at the data: {'; '.join(one.summary() for one in reports)}")
+    return reports
 
 
 def stage_module(stage: str) -> ModuleType:

@@ -49,19 +49,7 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
     """A Trainer of packed batches. Raises TokenizerError, DataError, ResumeError."""
     settings = job.settings
     assert isinstance(settings, PackedSettings)
-    encode, end = text_encoder(job.tokenizer.backend_tokenizer), end_of_text(job)
-    start, first = BEGINNING, 0
-    if job.checkpoint is not None:
-        start, first = read_state(job.checkpoint), step_of(job.checkpoint)
-    batches = packed(job.data, settings, encode, end)
-    dataset = PackedBatches(
-        batches,
-        micro=settings.micro_batch_size,
-        processes=world_size(),
-        process=rank(),
-        start=start,
-        first=first,
-    )
+    dataset = packed_batches(job)
     trainer = PackedTrainer(
         model=job.model,
         args=TrainingArguments(
@@ -71,9 +59,9 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
             ddp_find_unused_parameters=False,
         ),
         train_dataset=dataset,
-        eval_dataset=eval_sequences(job, encode, end),
+        eval_dataset=eval_sequences(job),
         data_collator=default_data_collator,
-        callbacks=[_SaveDataState(dataset)],
+        callbacks=[SaveDataState(dataset)],
     )
     trainer.model_accepts_loss_kwargs = False  # every micro batch has as many tokens: plain means
     return trainer
@@ -144,7 +132,7 @@ class PackedTrainer(Trainer):
         return (outputs.loss, outputs) if return_outputs else outputs.loss
 
 
-class _SaveDataState(TrainerCallback):
+class SaveDataState(TrainerCallback):
     """Adds to a checkpoint how far the data was consumed by the steps that were made."""
 
     def __init__(self, dataset: PackedBatches) -> None:
@@ -170,6 +158,23 @@ def read_state(checkpoint: Path) -> PackState:
         ) from error
 
 
+def packed_batches(job: Job) -> PackedBatches:
+    """This process's micro batches, from where the job goes on. Raises TokenizerError,
+    ResumeError."""
+    settings, start, first = job.settings, BEGINNING, 0
+    if job.checkpoint is not None:
+        start, first = read_state(job.checkpoint), step_of(job.checkpoint)
+    assert job.data is not None
+    return PackedBatches(
+        packed(job.data, settings, text_encoder(job.tokenizer.backend_tokenizer), end_of_text(job)),
+        micro=settings.micro_batch_size,
+        processes=world_size(),
+        process=rank(),
+        start=start,
+        first=first,
+    )
+
+
 def packed(
     data: Data, settings: StageSettings, encode: Encode, end: int
 ) -> Callable[[PackState], Iterator[Batch]]:
@@ -181,12 +186,13 @@ def packed(
     return batches
 
 
-def eval_sequences(job: Job, encode: Encode, end: int) -> list[dict[str, Tensor]] | None:
+def eval_sequences(job: Job) -> list[dict[str, Tensor]] | None:
     """The first sequences of the evaluation's data. Raises DataError where there are none."""
     if job.eval_data is None:
         return None
     settings = job.settings
     assert isinstance(settings, PackedSettings)
+    encode, end = text_encoder(job.tokenizer.backend_tokenizer), end_of_text(job)
     batches = pack(job.eval_data, encode, end, settings.sequence_length, 1)
     found = [batch.tokens[0] for batch in islice(batches, settings.eval_sequences)]
     if not found:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerState
@@ -53,8 +54,9 @@ def train(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Trai
     work = module.work(job, trainer) if hasattr(module, "work") else Work()
     run_trainer(job, trainer, work, steps)
     model = module.finish(job, trainer) if hasattr(module, "finish") else unwrapped(trainer)
+    extras = partial(module.extras, job, trainer) if hasattr(module, "extras") else None
     trained = write_trained(plan, job, trainer.state, model, work, steps, replace=not resume,
-                            duration_s=time.perf_counter() - started)  # fmt: skip
+                            duration_s=time.perf_counter() - started, extras=extras)  # fmt: skip
     wait_for_all()
     part()
     return trained
@@ -66,9 +68,10 @@ def make_job(plan: Plan, checkpoint: Path | None, steps: Steps | None = None) ->
     transformers_logging.disable_progress_bar()
     return Job(
         settings=plan.settings,
+        opened=plan.opened,
         model=load_weights(plan.opened),
         tokenizer=make_tokenizer(plan.opened.assets),
-        data=open_data(plan.settings),
+        data=open_data(plan.settings) if plan.settings.data else None,
         eval_data=open_eval_data(plan.settings),
         folder=plan.settings.folder,
         checkpoint=checkpoint,

@@ -24,6 +24,7 @@ StageName: TypeAlias = Literal["pretrain", "sft", "dpo", "rlhf", "qat"]
 _Count = Annotated[int, Field(ge=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_HELD_OUT = 64
 
 
 class Settings(BaseModel):
@@ -81,6 +82,8 @@ class StageSettings(Settings):
     """What a row of the data becomes."""
     ending: ClassVar[Ending] = "go-on"
     """What happens when a source of the data has no more rows."""
+    written_as_float32: ClassVar[bool] = False
+    """Whatever the type of the weights that training began with."""
 
     model: str
     """A preset, a source of `shakti-sdk models`, a Hugging Face folder, or a .gguf file."""
@@ -160,6 +163,11 @@ class StageSettings(Settings):
         if isinstance(value, str) and not value.strip():
             raise ValueError("give a path")
         return value
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether there is an evaluation loss."""
+        return bool(self.eval_data)
 
     @property
     def folder(self) -> Path:
@@ -247,12 +255,64 @@ class RlhfSettings(StageSettings):
 
 
 class QatSettings(PackedSettings):
-    """Quantization-aware training on packed texts."""
+    """Quantization-aware training: on texts that the model writes itself, or on packed ones."""
 
     stage = "qat"
+    written_as_float32 = True  # bf16 has no room for what a grid's level is
 
-    quant: str = "q4"
-    """The format to train for."""
+    data: tuple[DataSettings, ...] = ()
+    """Texts to teach from; none: texts that the model writes itself."""
+    sequence_length: Annotated[int, Field(ge=2)] = 512
+    batch_size: _Count = 16
+    micro_batch_size: _Count = 4
+    steps: _Count | None = 2000
+    learning_rate: _Positive = 5e-5
+    warmup_steps: Annotated[int, Field(ge=0)] = 100
+    adam_betas: tuple[_Share, _Share] = (0.9, 0.95)
+    quant: Literal["q4", "q5", "q8"] = "q4"
+    """The format to train for; `shakti-sdk export --quant` must be the same."""
+    scale_learning_rate: _Positive = 3e-4
+    """The learning rate of the logarithms of scales."""
+    start: Literal["gptq", "rounding"] = "gptq"
+    """The values to begin with: calibrated on some of the texts, or rounded."""
+    self_distill: bool | None = None
+    """Teach from texts that the model writes itself; none: where there is no data."""
+    samples: Annotated[int, Field(ge=8)] = 20_000
+    """Texts that the model writes; the last 64, an eighth at most, are for evaluation only."""
+    temperature: _Positive = 1.0
+    """Of these texts."""
+    begin: tuple[str, ...] = ()
+    """Tokens that these texts begin with, one drawn for each; none: <|endoftext|> and the bos."""
+    write_batch: _Count = 64
+    """Texts that a process writes at once: some hundreds on a GPU."""
+
+    @model_validator(mode="after")
+    def _check_texts(self) -> QatSettings:
+        if self.self_distill is False and not self.data:
+            raise ValueError("give data, or leave self_distill out")
+        if self.self_distill and self.data:
+            raise ValueError("give data or self_distill, not both")
+        if self.distills_itself and self.eval_data:
+            raise ValueError("give no eval_data without data: some of the samples are held out")
+        if self.distills_itself and self.samples - self.held_out < self.batch_size:
+            raise ValueError(f"samples {self.samples} are less than a batch of {self.batch_size}")
+        return self
+
+    @property
+    def distills_itself(self) -> bool:
+        """Whether the texts are the model's own."""
+        return not self.data
+
+    @property
+    def held_out(self) -> int:
+        """Samples that are not taught from."""
+        return min(_HELD_OUT, self.samples // 8)
+
+    @property
+    def evaluates(self) -> bool:
+        if self.distills_itself:
+            return self.eval_every is not None
+        return super().evaluates
 
 
 SETTINGS: Mapping[str, type[StageSettings]] = MappingProxyType(

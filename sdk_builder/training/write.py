@@ -6,10 +6,12 @@ Besides the model and its tokenizer it has ``training.json``, all that is known 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from transformers import TrainerState
 
@@ -29,12 +31,14 @@ from sdk_builder.training.progress import Work
 from sdk_builder.training.state import as_document
 
 SCHEMA = "shakti-training-1"
+OWN_TEXTS = "texts that the base model wrote"
 
 
 @dataclass(frozen=True)
 class Trained:
     """What came of a run. tokens: None where sequences differ in length; losses: the last ones,
-    None where nothing was logged or evaluated."""
+    None where nothing was logged or evaluated; quant: the format that it was trained for, if for
+    one."""
 
     folder: Path
     stage: str
@@ -44,6 +48,7 @@ class Trained:
     tokens: int | None
     resumed_from: int | None
     duration_s: float
+    quant: str | None = None
 
     def as_document(self) -> dict[str, Any]:
         """For JSON."""
@@ -60,8 +65,12 @@ def write_trained(
     *,
     replace: bool,
     duration_s: float,
+    extras: Callable[[Path], None] | None = None,
 ) -> Trained:
-    """Write the folder, in the first process. Raises OutputError."""
+    """Write the folder, in the first process; extras: writes further files into it.
+
+    Raises OutputError.
+    """
     settings = job.settings
     trained = Trained(
         folder=settings.output,
@@ -72,11 +81,13 @@ def write_trained(
         tokens=work.tokens and work.tokens * state.global_step,
         resumed_from=None if job.checkpoint is None else step_of(job.checkpoint),
         duration_s=duration_s,
+        quant=getattr(settings, "quant", None),
     )
     if not is_first():
         return trained
     with steps.step(f"Writing {settings.output}") as step:
-        _write(plan.opened, job, model, describe(plan, job, trained), replace=replace)
+        document = describe(plan, job, trained)
+        _write(plan.opened, job, model, document, extras, replace=replace)
         step.result(f"Wrote {settings.output}")
     return trained
 
@@ -86,6 +97,7 @@ def _write(
     job: Job,
     model: ShaktiForCausalLM,
     document: dict[str, Any],
+    extras: Callable[[Path], None] | None,
     *,
     replace: bool,
 ) -> None:
@@ -95,7 +107,10 @@ def _write(
         staging = stage(target, "folder")
     try:
         folder = staging.path
-        save_model(model, job.tokenizer, opened.config, dtype_of(opened.source), folder)
+        dtype = torch.float32 if job.settings.written_as_float32 else dtype_of(opened.source)
+        save_model(model, job.tokenizer, opened.config, dtype, folder)
+        if extras is not None:
+            extras(folder)
         write_json(folder / "training.json", document)
         (folder / "README.md").write_text(model_card(document), encoding="utf-8")
         for path in folder.iterdir():
@@ -123,11 +138,12 @@ def describe(plan: Plan, job: Job, trained: Trained) -> dict[str, Any]:
             "untrained": source.untrained,
             "files": [asdict(one) for one in source.files],
         },
-        "parameters": sum(one.numel() for one in job.model.parameters()),
+        "parameters": plan.parameters,
         "data": [
             {"source": one.source, "weight": one.weight, "licence": licence_of(one)}
             for one in settings.data
-        ],
+        ]
+        or [{"source": OWN_TEXTS, "weight": 1.0, "licence": source.licence}],
         "looked_at": [one.as_dict() for one in plan.data],
         "processes": world_size(),
         **{name: value for name, value in trained.as_document().items() if name != "folder"},

@@ -130,8 +130,8 @@ class Axes:
 
 
 def explicit_methods() -> tuple[str, ...]:
-    """Every method by its own name."""
-    return tuple(method for method in METHODS if method != "auto")
+    """Every method that any model can have, by its own name; "auto" takes trained values."""
+    return tuple(method for method in METHODS if method not in ("auto", "qat"))
 
 
 def default_axes() -> Axes:

@@ -22,6 +22,8 @@ class DistillTrainer(Trainer):
     scale_learning_rate: of the logarithms of scales, which have no weight decay.
     """
 
+    optimizer: torch.optim.Optimizer | None
+
     def __init__(
         self, *args: Any, teacher: ShaktiForCausalLM, scale_learning_rate: float, **kwargs: Any
     ) -> None:
@@ -34,13 +36,25 @@ class DistillTrainer(Trainer):
         model: nn.Module,
         inputs: dict[str, Tensor],
         return_outputs: bool = False,
-        num_items_in_batch: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         ids = inputs["input_ids"]
         with torch.no_grad():
             wanted = self._teacher(input_ids=ids, use_cache=False).logits
         loss = divergence(model(ids), wanted)
         return (loss, {}) if return_outputs else loss
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """The divergence alone; Trainer's own wants labels."""
+        with torch.no_grad(), self.compute_loss_context_manager():
+            loss = self.compute_loss(model, self._prepare_inputs(inputs))
+        return loss.detach(), None, None
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -49,7 +63,8 @@ class DistillTrainer(Trainer):
         return self.optimizer
 
     def _groups(self) -> Iterator[dict[str, Any]]:
-        scales, others = [], []
+        scales: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
         for name, parameter in self.model.named_parameters():
             (scales if name.endswith("log_scale") else others).append(parameter)
         yield {"params": others, "weight_decay": self.args.weight_decay}

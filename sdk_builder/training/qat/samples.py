@@ -40,9 +40,12 @@ def write_samples(
     folder: Path,
     *,
     fingerprint: str,
+    part: tuple[int, int] = (0, 1),
     progress: Progress = lambda done, total: None,
 ) -> Tensor:
     """ids int64 ``[count, length]`` on the CPU.
+
+    part: (r, n) of n processes: only batch r and every n-th after it, ids of these alone.
 
     Each batch is kept in `folder` as it is finished, so that what was interrupted goes on; batches
     of another model (`fingerprint`) or another `writing` are not taken. Raises OSError when the
@@ -52,7 +55,7 @@ def write_samples(
     key = key_of(model=fingerprint, writing=[*writing.__dict__.values()])[:16]
     batches = -(-writing.count // writing.batch)
     found = []
-    for index in range(batches):
+    for index in range(part[0], batches, part[1]):
         path = folder / f"samples-{key}-{index}.safetensors"
         ids = _kept(path)
         if ids is None:
@@ -65,7 +68,7 @@ def write_samples(
             _keep(path, ids)
         found.append(ids)
         progress((index + 1) * writing.length, batches * writing.length)
-    return torch.cat(found).long()
+    return torch.cat(found).long() if found else torch.empty(0, writing.length).long()
 
 
 @torch.no_grad()

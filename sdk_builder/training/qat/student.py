@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ class Student(nn.Module):
         if model.config.tie_word_embeddings:
             table = model.model.embed_tokens
             if isinstance(table, LearnedEmbedding):
-                model.lm_head = TiedHead(table)
+                model.add_module("lm_head", TiedHead(table))
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """ids ``[B, S]`` -> logits ``[B, S, V]``."""
@@ -88,7 +89,7 @@ class Student(nn.Module):
             owner(LearnedLinear(grid, module.bias))
 
 
-def _module(model: nn.Module, name: str) -> tuple[Callable[[nn.Module], None], nn.Module]:
+def _module(model: nn.Module, name: str) -> tuple[Callable[[nn.Module], None], Any]:
     """The module that has the parameter `name`, and what replaces it."""
     path = name.removesuffix(".weight")
     parent, _, leaf = path.rpartition(".")

@@ -125,3 +125,14 @@ def test_settings_complete_with_those_of_the_stage(monkeypatch: pytest.MonkeyPat
     (parameter,) = [one for one in train.params if one.name == "overrides"]
     found = [one.value for one in complete_setting(context, parameter, "b")]
     assert found == ["batch_size=", "beta="]
+
+
+def test_self_distillation_is_a_flag_of_one_stage(shakti: Shakti):
+    library = FakeLibrary(trained=FakeTrained(quant="q5"))
+    outcome = shakti("train", "qat", "model=m", "--self-distill", library=library)
+    (asked,) = library.trainings
+    assert asked.overrides == ("model=m", "self_distill=true")
+    assert "Next: shakti-sdk export build/trained --quant q5" in outcome.stderr
+    refused = shakti("train", "sft", "--self-distill")
+    assert refused.code == UsageError.exit_code
+    assert "--self-distill is for qat" in refused.stderr

@@ -64,7 +64,7 @@ data class ChatTurns(
     val stripAssistant: Boolean,
 )
 
-/** [method]: how the quantized values were found, such as "rounding" or "gptq". */
+/** [method]: how the quantized values were found, such as "rounding", "gptq" or "qat". */
 data class QuantizationInfo(
     val scheme: String,
     val bitsPerWeight: Double,
