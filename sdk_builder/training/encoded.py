@@ -135,6 +135,7 @@ def make_tables(job: Job, encode: Encode, *, most: int | None = None) -> tuple[A
 
     Says what is dropped and cut. Raises what `make_table` raises.
     """
+    assert job.data is not None
     length = job.settings.sequence_length
     table, counts = make_table(job.data, encode, job.folder / "encoded-train", most=most)
     counts.tell(job.steps, "Training", length)

@@ -58,6 +58,7 @@ def client_round(settings: SftSettings, adapters: Adapters, folder: Path, number
     own = settings.model_copy(update={"seed": settings.seed + number})
     job = Job(
         settings=own,
+        opened=opened,
         model=load_weights(opened),
         tokenizer=make_tokenizer(opened.assets),
         data=open_data(own),

@@ -96,6 +96,7 @@ def check(settings: RlhfSettings) -> None:
 
 def _fields(job: Job) -> set[str]:
     """Further fields of the first records, which reward functions may ask for."""
+    assert job.data is not None
     some = islice(job.data.examples(), _FIRST)
     return {key for one in some if isinstance(one.record, Prompt) for key in one.record.extra}
 

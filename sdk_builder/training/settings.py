@@ -282,7 +282,7 @@ class QatSettings(PackedSettings):
     temperature: _Positive = 1.0
     """Of these texts."""
     begin: tuple[str, ...] = ()
-    """Tokens that these texts begin with, one drawn for each; none: <|endoftext|> and the bos."""
+    """Tokens that these texts begin with, one drawn for each; none: the bos, else <|endoftext|>."""
     write_batch: _Count = 64
     """Texts that a process writes at once: some hundreds on a GPU."""
 

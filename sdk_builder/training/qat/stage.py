@@ -216,8 +216,8 @@ def first_tokens(job: Job) -> tuple[int, ...]:
             raise TokenizerError(
                 f"begin: {token!r} is no token of the tokenizer.", "Name some of its tokens."
             )
-    known = (_ENDOFTEXT, tokenizer.bos_token)
-    names = asked or [one for one in known if one in vocabulary] or [tokenizer.eos_token]
+    known = [one for one in (tokenizer.bos_token, _ENDOFTEXT) if one in vocabulary]
+    names = asked or known[:1] or [tokenizer.eos_token]
     if names[0] is None:
         raise TokenizerError(
             "The tokenizer has no token that begins a text.", "Name one with begin."
