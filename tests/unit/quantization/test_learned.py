@@ -38,7 +38,7 @@ def grid_of(seed: int, weight_format: WeightFormat, *, moved: float = 0.0) -> Le
     with torch.no_grad():
         for at, parameter in enumerate(grid.parameters()):
             size = 1.0 if parameter is grid.log_scale else float(parameter.abs().mean())
-            parameter.add_(drawn(seed + at, *parameter.shape, spread=1.0), alpha=moved * size)
+            parameter.add_(moved * size * drawn(seed + at, *parameter.shape, spread=1.0))
     return grid
 
 
