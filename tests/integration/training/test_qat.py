@@ -111,8 +111,8 @@ def stopped_at(folder: Path, whole: str, name: str, step: int) -> None:
 
 
 def test_divergence_on_texts_that_were_held_out_falls(folder: Path):
-    common = ("start=rounding", "samples=256", "save_every=200", "batch_size=8")
-    common = (*common, "micro_batch_size=8", "scale_learning_rate=1e-3")
+    common = ["start=rounding", "samples=256", "save_every=200", "batch_size=8"]
+    common += ["micro_batch_size=8", "scale_learning_rate=1e-3"]
     run(folder, "start", *common, "steps=1", "eval_every=1", "learning_rate=1e-12")
     run(folder, "longer", *common, "steps=100", "eval_every=50")
     start, found = losses(folder, "start", "evaluation"), losses(folder, "longer", "evaluation")
