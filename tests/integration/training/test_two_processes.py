@@ -17,19 +17,6 @@ from tests.integration.pipeline.tiny import save_folder
 from tests.integration.training.stages import events, run, said, settings_of, weights, write_rows
 
 ROOT = Path(__file__).parents[3]
-# Both stages in one start of the processes: importing torch and trl takes longest.
-SCRIPT = """
-import sys
-from pathlib import Path
-from typing import Any
-from sdk_builder.log import Steps
-from sdk_builder.training.run import train
-from sdk_builder.training.settings import SETTINGS
-
-for stage in ("sft", "dpo"):
-    settings = SETTINGS[stage].model_validate_json(Path(f"{stage}.json").read_text())
-    train(settings, Steps.silent())
-"""
 
 
 def settings_for(stage: str, folder: Path, name: str):
