@@ -10,38 +10,25 @@ again goes on from the newest whole checkpoint.
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 from sdk_builder.log import Steps
 from sdk_builder.training import dpo
-from sdk_builder.training.arguments import training_arguments
-from sdk_builder.training.plan import make_plan
-from sdk_builder.training.processes import is_first, meet, share
+from sdk_builder.training.processes import is_first
 from sdk_builder.training.progress import Work
-from sdk_builder.training.run import make_job, require_new, run_trainer
+from sdk_builder.training.run import begin, end, make_job, run_trainer
 from sdk_builder.training.settings import StageSettings
 from sdk_builder.training.settings_file import load_settings
-from sdk_builder.training.state import open_run
-from sdk_builder.training.write import Trained, write_trained
+from sdk_builder.training.write import Trained
 
 
 def train(settings: StageSettings, steps: Steps) -> Trained:
-    started = time.perf_counter()
-    require_new(settings, resume=True)
-    plan = make_plan(settings, steps)
-    plan.memory.require(settings)
-    arguments = training_arguments(settings, plan.steps)
-    meet(arguments)  # from here on the processes know of each other
-    checkpoint = share(lambda: open_run(settings, steps, resume=True))
-    job = make_job(plan, checkpoint, steps)
-    trainer = dpo.make_trainer(job, arguments)  # trl's DPOTrainer, with the model as it was
+    begun = begin(settings, steps)  # plan, memory, data; the checkpoint to go on from
+    job = make_job(begun, steps)
+    trainer = dpo.make_trainer(job, begun.arguments)  # trl's DPOTrainer, with the model as it was
     run_trainer(job, trainer, Work(), steps)
     model = dpo.finish(job, trainer)  # with LoRA: adapters merged
-    return write_trained(
-        plan, job, trainer.state, model, Work(), steps, replace=False,
-        duration_s=time.perf_counter() - started,
-    )  # fmt: skip
+    return end(begun, job, trainer, model, steps)
 
 
 def main() -> None:

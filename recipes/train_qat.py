@@ -11,39 +11,28 @@ again goes on from the newest whole checkpoint, and from the samples that are wr
 from __future__ import annotations
 
 import argparse
-import time
 from functools import partial
 from pathlib import Path
 
 from sdk_builder.log import Steps
 from sdk_builder.training import qat
-from sdk_builder.training.arguments import training_arguments
-from sdk_builder.training.plan import make_plan
-from sdk_builder.training.processes import is_first, meet, share
-from sdk_builder.training.run import make_job, require_new, run_trainer
+from sdk_builder.training.processes import is_first
+from sdk_builder.training.run import begin, end, make_job, run_trainer
 from sdk_builder.training.settings import StageSettings
 from sdk_builder.training.settings_file import load_settings
-from sdk_builder.training.state import open_run
-from sdk_builder.training.write import Trained, write_trained
+from sdk_builder.training.write import Trained
 
 
 def train(settings: StageSettings, steps: Steps) -> Trained:
-    started = time.perf_counter()
-    require_new(settings, resume=True)
-    plan = make_plan(settings, steps)
-    plan.memory.require(settings)
-    arguments = training_arguments(settings, plan.steps)
-    meet(arguments)  # from here on the processes know of each other
-    checkpoint = share(lambda: open_run(settings, steps, resume=True))
-    job = make_job(plan, checkpoint, steps)
-    trainer = qat.make_trainer(job, arguments)  # the model writes its texts, then is calibrated
+    begun = begin(settings, steps)  # plan, memory, data; the checkpoint to go on from
+    job = make_job(begun, steps)
+    # The model writes its texts, then is calibrated.
+    trainer = qat.make_trainer(job, begun.arguments)
     work = qat.work(job, trainer)
     run_trainer(job, trainer, work, steps)
-    return write_trained(
-        plan, job, trainer.state, qat.finish(job, trainer), work, steps, replace=False,
-        duration_s=time.perf_counter() - started,
-        extras=partial(qat.extras, job, trainer),  # quantized.safetensors
-    )  # fmt: skip
+    model = qat.finish(job, trainer)
+    extras = partial(qat.extras, job, trainer)  # quantized.safetensors
+    return end(begun, job, trainer, model, steps, work, extras)
 
 
 def main() -> None:

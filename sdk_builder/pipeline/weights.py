@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from sdk_builder.cache import cache_dir
 from sdk_builder.errors import InputError, OutputError, UsageError
 from sdk_builder.log import Steps
 from sdk_builder.models.source_info import SourceFile, describe_file
@@ -24,7 +23,7 @@ from sdk_builder.quantization.calibration import (
 from sdk_builder.quantization.methods import calibrated, fingerprint, machine, recipe_of
 from sdk_builder.quantization.schemes import Plan
 from sdk_builder.quantization.source import QuantizedSource
-from sdk_builder.quantization.store import TensorStore, key_of
+from sdk_builder.quantization.store import TensorStore, calibrated_store, key_of
 from sdk_builder.quantization.trained import TRAINED_FILE, trained_plan, trained_values
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def find_weights(
                 f"{request.calibration} is not read: {found.method} needs no calibration text."
             )
         return found
-    store = TensorStore(cache_dir() / "calibrated")
+    store = calibrated_store()
     try:
         calibration = _calibration(request, checkpoint, tokenizer, store, steps)
         with steps.step("Calibrating") as step:
@@ -100,11 +99,11 @@ def _trained(
     if request.method not in ("auto", "qat"):
         return None
     folder: Path | None = getattr(checkpoint, "folder", None)
-    there = None if folder is None else trained_plan(folder)
     if folder is not None and (values := trained_values(folder, plan, checkpoint)) is not None:
         return Weights(values, "qat", files=(describe_file(folder / TRAINED_FILE),))
+    is_there = folder is not None and trained_plan(folder) is not None
     if request.method == "qat":
-        if there is None:
+        if not is_there:
             raise UsageError(
                 f"{request.model} has no values from training ({TRAINED_FILE}).",
                 "Make them with shakti-sdk train qat, or leave --method out.",
@@ -113,7 +112,7 @@ def _trained(
             f"The values that {request.model} has from training are for other formats than these.",
             "Export with the --quant that it was trained for, or leave --method out.",
         )
-    if there is not None and request.quant != "none":
+    if is_there and request.quant != "none":
         steps.warn(
             f"The values that {request.model} has from training are for other formats than these: "
             "its float weights are quantized anew, which loses what the training won."

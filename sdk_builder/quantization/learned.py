@@ -41,12 +41,9 @@ class LearnedGrid(nn.Module):
         scale, offset, soft_offset = self._grid()
         soft_scale = self.log_scale.exp()[..., None]
         groups = self.weight.view(*scale.shape[:2], -1)
-        free = (groups.detach() - offset) / scale
-        z = free.round()
-        inside = (z >= self._levels.low) & (z <= self._levels.high)
-        z = z.clamp(self._levels.low, self._levels.high)
+        free, z = self._nearest(scale, offset)
         exact = z * scale + offset
-        kept = inside.to(groups.dtype)
+        kept = (free.round() == z).to(groups.dtype)  # not clipped
         soft = groups * kept + soft_scale * (z - free * kept)
         if soft_offset is not None:
             soft = soft + soft_offset * (1 - kept)
@@ -56,12 +53,16 @@ class LearnedGrid(nn.Module):
     def parts(self) -> IntGrid:
         """What the program stores."""
         scale, offset, _ = self._grid()
-        groups = self.weight.view(*scale.shape[:2], -1)
-        z = ((groups - offset) / scale).round().clamp(self._levels.low, self._levels.high)
+        z = self._nearest(scale, offset)[1]
         zero_point = -offset / scale if self.format.offset else torch.zeros_like(scale).char()
         return IntGrid(
             z.view_as(self.weight).char(), scale[..., 0].contiguous(), zero_point[..., 0]
         )
+
+    def _nearest(self, scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights in steps of the grid ``[out, G, g]``, and the integers that they fall on."""
+        free = (self.weight.detach().view(*scale.shape[:2], -1) - offset) / scale
+        return free, free.round().clamp(self._levels.low, self._levels.high)
 
     def _grid(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Scale and offset ``[out, G, 1]`` as they are stored, and the offset with its gradient."""

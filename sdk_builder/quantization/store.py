@@ -20,7 +20,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from sdk_builder.cache import cache_dir
+
 LARGEST_BYTES = 8 * 2**30
+
+
+def calibrated_store() -> TensorStore:
+    """Where calibrated weights and texts are kept between runs."""
+    return TensorStore(cache_dir() / "calibrated")
 
 
 def key_of(**ingredients: object) -> str:

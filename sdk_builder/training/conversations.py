@@ -17,9 +17,8 @@ from jinja2 import TemplateError as JinjaError
 from transformers import PreTrainedTokenizerBase
 
 from sdk_builder.errors import TemplateError, TokenizerError
+from sdk_builder.models.loss import IGNORED
 from sdk_builder.models.source_info import first_line
-
-IGNORED = -100  # torch's cross entropy passes over this label
 
 # For models that come without a chat template; it is saved with the trained model.
 PLAIN_TEMPLATE = (

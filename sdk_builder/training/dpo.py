@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from transformers import PreTrainedModel, Trainer
+from transformers import Trainer
 
 from sdk_builder.errors import UsageError
 from sdk_builder.training import lora
@@ -45,6 +45,9 @@ class _Encoded:
         return dataset
 
 
+finish = lora.finish
+
+
 def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
     """Raises UsageError, DataError, DataLossError, TemplateError, TokenizerError,
     MissingPackageError."""
@@ -70,10 +73,5 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
         train_dataset=table,
         eval_dataset=eval_table,
         processing_class=job.tokenizer,
-        peft_config=lora.peft_config(settings.lora, job.model) if settings.lora else None,
+        peft_config=lora.peft_config(settings.lora, job.model),
     )
-
-
-def finish(job: Job, trainer: Trainer) -> PreTrainedModel:
-    """The model to save, adapters merged."""
-    return lora.merged(trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False))

@@ -9,19 +9,23 @@ from __future__ import annotations
 from typing import Any
 
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, Trainer
 
 from sdk_builder.errors import UsageError
 from sdk_builder.models.modeling import ShaktiForCausalLM
 from sdk_builder.training.data.needs import package
+from sdk_builder.training.job import Job
+from sdk_builder.training.model import unwrapped
 from sdk_builder.training.settings import LoraSettings
 
 _HEAD = "lm_head"
 
 
-def peft_config(settings: LoraSettings, model: nn.Module) -> Any:
-    """A `peft.LoraConfig`. Raises UsageError for targets that the model lacks, or that cannot have
-    an adapter; MissingPackageError."""
+def peft_config(settings: LoraSettings | None, model: nn.Module) -> Any:
+    """A `peft.LoraConfig`; None without settings. Raises UsageError for targets that the model
+    lacks, or that cannot have an adapter; MissingPackageError."""
+    if settings is None:
+        return None
     peft = package("peft", "LoRA")
     layers = {
         name.rpartition(".")[2] for name, one in model.named_modules() if isinstance(one, nn.Linear)
@@ -47,6 +51,11 @@ def add_adapters(model: ShaktiForCausalLM, settings: LoraSettings) -> Any:
     """A `peft.PeftModel` whose adapters, of which every B is 0, change nothing yet."""
     peft = package("peft", "LoRA")
     return peft.get_peft_model(model, peft_config(settings, model))
+
+
+def finish(job: Job, trainer: Trainer) -> PreTrainedModel:
+    """The model to save, for stages that may train adapters."""
+    return merged(unwrapped(trainer))
 
 
 def merged(model: Any) -> PreTrainedModel:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast, Trainer
 
 from sdk_builder.models.checkpoint import Checkpoint, load_model, open_checkpoint
 from sdk_builder.models.config import ShaktiConfig
@@ -64,6 +65,11 @@ def make_tokenizer(assets: TokenizerAssets) -> PreTrainedTokenizerBase:
         chat_template=assets.chat_template,
         clean_up_tokenization_spaces=False,
     )
+
+
+def unwrapped(trainer: Trainer) -> Any:
+    """The module that is trained, out of what compiled it or spread it over processes."""
+    return trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
 
 
 def save_model(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from transformers import PreTrainedModel, Trainer
+from transformers import Trainer
 
 from sdk_builder.errors import UsageError
 from sdk_builder.training import lora
@@ -23,6 +23,9 @@ from sdk_builder.training.rewards import check_given, load_reward, load_reward_m
 from sdk_builder.training.settings import RlhfSettings
 
 _FIRST = 100  # records
+
+
+finish = lora.finish
 
 
 def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
@@ -59,16 +62,11 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
         train_dataset=table,
         eval_dataset=eval_table,
         processing_class=job.tokenizer,
-        peft_config=lora.peft_config(settings.lora, job.model) if settings.lora else None,
+        peft_config=lora.peft_config(settings.lora, job.model),
     )
     if reference is not None:
         _set_reference(trainer, reference, settings)
     return trainer
-
-
-def finish(job: Job, trainer: Trainer) -> PreTrainedModel:
-    """The model to save, adapters merged."""
-    return lora.merged(trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False))
 
 
 def check(settings: RlhfSettings) -> None:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerState
 from transformers import logging as transformers_logging
@@ -23,7 +26,7 @@ from sdk_builder.training.checkpoints import step_of
 from sdk_builder.training.failures import explained
 from sdk_builder.training.inputs import open_data, open_eval_data
 from sdk_builder.training.job import Job
-from sdk_builder.training.model import load_weights, make_tokenizer
+from sdk_builder.training.model import load_weights, make_tokenizer, unwrapped
 from sdk_builder.training.plan import Plan, make_plan, stage_module
 from sdk_builder.training.processes import is_first, meet, part, share, wait_for_all
 from sdk_builder.training.progress import LOG, Progress, Work
@@ -33,39 +36,55 @@ from sdk_builder.training.watch import Watch
 from sdk_builder.training.write import Trained, write_trained
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A run before its weights are loaded. arguments: those that all stages give to their trainer;
+    checkpoint: to go on from, None at the start; started: of `time.perf_counter`."""
+
+    plan: Plan
+    arguments: Mapping[str, Any]
+    checkpoint: Path | None
+    started: float
+    replace: bool
+
+
 def train(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Trained:
     """Train as the settings say, and write the model to `settings.output`.
 
     resume: go on from the newest whole checkpoint in `settings.folder`, if there is one; else
     start over. Raises ShaktiError; TargetExistsError where the model is there already.
     """
-    started = time.perf_counter()
-    require_new(settings, resume=resume)
-    plan = make_plan(settings, steps)
-    plan.memory.require(settings)
+    begun = begin(settings, steps, resume=resume)
     module = stage_module(settings.stage)
-    arguments = training_arguments(settings, plan.steps)
-    meet(arguments)
-    checkpoint = share(lambda: open_run(settings, steps, resume=resume))
     with steps.step("Loading the weights"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of transformers and trl, about themselves
-        job = make_job(plan, checkpoint, steps)
-        trainer = module.make_trainer(job, arguments)
+        job = make_job(begun, steps)
+        trainer = module.make_trainer(job, begun.arguments)
     work = module.work(job, trainer) if hasattr(module, "work") else Work()
     run_trainer(job, trainer, work, steps)
     model = module.finish(job, trainer) if hasattr(module, "finish") else unwrapped(trainer)
     extras = partial(module.extras, job, trainer) if hasattr(module, "extras") else None
-    trained = write_trained(plan, job, trainer.state, model, work, steps, replace=not resume,
-                            duration_s=time.perf_counter() - started, extras=extras)  # fmt: skip
-    wait_for_all()
-    part()
-    return trained
+    return end(begun, job, trainer, model, steps, work, extras)
 
 
-def make_job(plan: Plan, checkpoint: Path | None, steps: Steps | None = None) -> Job:
+def begin(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Begun:
+    """Look at all that can be wrong, let the processes know of each other, make the run's folder
+    ready. Raises ShaktiError."""
+    started = time.perf_counter()
+    require_new(settings, resume=resume)
+    plan = make_plan(settings, steps)
+    plan.memory.require(settings)
+    arguments = training_arguments(settings, plan.steps)
+    meet(arguments)
+    checkpoint = share(lambda: open_run(settings, steps, resume=resume))
+    return Begun(plan, arguments, checkpoint, started, replace=not resume)
+
+
+def make_job(begun: Begun, steps: Steps) -> Job:
     """Load what the trainer needs. Raises CheckpointError, DataError."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    plan = begun.plan
     return Job(
         settings=plan.settings,
         opened=plan.opened,
@@ -74,9 +93,36 @@ def make_job(plan: Plan, checkpoint: Path | None, steps: Steps | None = None) ->
         data=open_data(plan.settings) if plan.settings.data else None,
         eval_data=open_eval_data(plan.settings),
         folder=plan.settings.folder,
-        checkpoint=checkpoint,
-        steps=steps or Steps.silent(),
+        checkpoint=begun.checkpoint,
+        steps=steps,
     )
+
+
+def end(
+    begun: Begun,
+    job: Job,
+    trainer: Trainer,
+    model: ShaktiForCausalLM,
+    steps: Steps,
+    work: Work | None = None,
+    extras: Callable[[Path], None] | None = None,
+) -> Trained:
+    """Write `model`, with what `extras` writes beside it, and part the processes. Raises
+    OutputError."""
+    trained = write_trained(
+        begun.plan,
+        job,
+        trainer.state,
+        model,
+        work or Work(),
+        steps,
+        replace=begun.replace,
+        duration_s=time.perf_counter() - begun.started,
+        extras=extras,
+    )
+    wait_for_all()
+    part()
+    return trained
 
 
 def run_trainer(job: Job, trainer: Trainer, work: Work, steps: Steps) -> None:
@@ -117,14 +163,6 @@ def _train(job: Job, trainer: Trainer, work: Work, step: Step, steps: Steps) -> 
 def _is_complete(checkpoint: Path) -> bool:
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
     return state.global_step >= state.max_steps
-
-
-def unwrapped(trainer: Trainer) -> ShaktiForCausalLM:
-    """The model itself, out of what compiled it or spread it over processes."""
-    model: ShaktiForCausalLM = trainer.accelerator.unwrap_model(
-        trainer.model, keep_torch_compile=False
-    )
-    return model
 
 
 def require_new(settings: StageSettings, *, resume: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from transformers import PreTrainedModel, Trainer
+from transformers import Trainer
 
 from sdk_builder.training import lora
 from sdk_builder.training.conversations import Chat
@@ -13,6 +13,8 @@ from sdk_builder.training.encoded import encode_conversation, make_tables
 from sdk_builder.training.job import Job
 from sdk_builder.training.private import config_class, trainer_class
 from sdk_builder.training.settings import SftSettings
+
+finish = lora.finish
 
 
 def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
@@ -34,13 +36,8 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
         train_dataset=table,
         eval_dataset=eval_table,
         processing_class=job.tokenizer,
-        peft_config=lora.peft_config(settings.lora, job.model) if settings.lora else None,
+        peft_config=lora.peft_config(settings.lora, job.model),
     )
-
-
-def finish(job: Job, trainer: Trainer) -> PreTrainedModel:
-    """The model to save, adapters merged."""
-    return lora.merged(trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False))
 
 
 def _most(settings: SftSettings) -> int | None:

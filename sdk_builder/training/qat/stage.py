@@ -10,10 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 from transformers import Trainer, TrainingArguments, default_data_collator
 
-from sdk_builder.cache import cache_dir
 from sdk_builder.errors import MemoryShortError, OutputError, TokenizerError
 from sdk_builder.models.checkpoint import load_model
 from sdk_builder.models.config import ShaktiConfig
@@ -26,11 +24,13 @@ from sdk_builder.quantization.methods import calibrated, fingerprint, recipe_of
 from sdk_builder.quantization.reference import ParameterSource
 from sdk_builder.quantization.schemes import Plan, find_scheme, plan_formats
 from sdk_builder.quantization.source import QuantizedSource
-from sdk_builder.quantization.store import TensorStore
+from sdk_builder.quantization.store import calibrated_store
 from sdk_builder.quantization.trained import save_trained
 from sdk_builder.training import pretrain
 from sdk_builder.training.job import Job
+from sdk_builder.training.model import unwrapped
 from sdk_builder.training.packing import pack
+from sdk_builder.training.policy import without_dropout
 from sdk_builder.training.pretrain import PackedTrainer, SaveDataState
 from sdk_builder.training.processes import rank, share, wait_for_all, world_size
 from sdk_builder.training.progress import Work
@@ -46,19 +46,6 @@ _TEACHER_SHARE = 4 / 3  # a forward pass besides the student's forward and backw
 
 class PackedDistillTrainer(DistillTrainer, PackedTrainer):
     """Teaches from packed texts instead of samples."""
-
-
-class Samples(Dataset[dict[str, Tensor]]):
-    """ids ``[N, T]``, a row an example."""
-
-    def __init__(self, ids: Tensor) -> None:
-        self._ids = ids
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return {"input_ids": self._ids[index]}
 
 
 def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
@@ -91,8 +78,8 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
         taught, held = ids[: -settings.held_out], ids[-settings.held_out :]
         trainer = DistillTrainer(
             model=make_student(job, taught),
-            train_dataset=Samples(taught),
-            eval_dataset=Samples(held) if settings.evaluates else None,
+            train_dataset=_examples(taught),
+            eval_dataset=_examples(held) if settings.evaluates else None,
             **common,
         )
     else:
@@ -146,7 +133,7 @@ def extras(job: Job, trainer: Trainer, folder: Path) -> None:
 
 def student_of(trainer: Trainer) -> Student:
     """The student, out of what compiled it or spread it over processes."""
-    found = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+    found = unwrapped(trainer)
     assert isinstance(found, Student)
     return found
 
@@ -155,10 +142,7 @@ def make_student(job: Job, texts: Tensor) -> Student:
     """The student at its start; calibrated on some of `texts`. A run that goes on takes all of it
     from its checkpoint. Raises CheckpointError, OutputError."""
     settings, model = _settings(job), job.model
-    layers: Any = model.model.layers
-    for layer in layers:
-        layer.dropout = 0.0  # the teacher has none, and a dropped-out student never reaches it
-    model.config.attention_dropout = 0.0
+    without_dropout(model)  # the teacher has none, and a dropped-out student never reaches it
     model.config.use_cache = False
     if settings.gradient_checkpointing:
         # transformers has renamed it; the old name warns in newer versions.
@@ -239,9 +223,14 @@ class _Weights:
         return self.weights[name]
 
 
+def _examples(ids: Tensor) -> list[dict[str, Tensor]]:
+    """A row of ``[N, T]`` each."""
+    return [{"input_ids": one} for one in ids]
+
+
 def _calibrated(job: Job, plan: Plan, texts: Tensor) -> ParameterSource:
     some = texts[: calibration.SEQUENCES, : calibration.LENGTH].contiguous()
-    store = TensorStore(cache_dir() / "calibrated")
+    store = calibrated_store()
     recipe = recipe_of(_settings(job).quant)
     try:
         with job.steps.step("Calibrating the values to begin with") as step:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -78,22 +78,16 @@ class Student(nn.Module):
             with torch.no_grad():
                 self.model.get_parameter(name).copy_(value)
             return
-        owner, module = _module(self.model, name)
+        path = name.removesuffix(".weight")
+        module: Any = self.model.get_submodule(path)
         weight = module.weight.detach() if keep_weights else None
         device = module.weight.device
         parts = IntGrid(*(part.to(device) for part in parts_of(value)))
         grid = LearnedGrid(parts, self.plan[name], weight)
-        if name == layout.EMBEDDING:
-            owner(LearnedEmbedding(grid))
-        else:
-            owner(LearnedLinear(grid, module.bias))
-
-
-def _module(model: nn.Module, name: str) -> tuple[Callable[[nn.Module], None], Any]:
-    """The module that has the parameter `name`, and what replaces it."""
-    path = name.removesuffix(".weight")
-    parent, _, leaf = path.rpartition(".")
-    return (lambda new: setattr(model.get_submodule(parent), leaf, new)), model.get_submodule(path)
+        learned = (
+            LearnedEmbedding(grid) if name == layout.EMBEDDING else LearnedLinear(grid, module.bias)
+        )
+        self.model.set_submodule(path, learned)
 
 
 def float_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -34,7 +34,12 @@ def tiny_model() -> LlamaForCausalLM:
 def save_folder(folder: Path) -> Path:
     """Save the tiny model and a tokenizer.json of bytes with a ChatML template."""
     tiny_model().save_pretrained(folder)
-    assets = byte_tokenizer(VOCABULARY)
+    return save_tokenizer(folder, VOCABULARY)
+
+
+def save_tokenizer(folder: Path, vocabulary: int) -> Path:
+    """A tokenizer.json of bytes with a ChatML template."""
+    assets = byte_tokenizer(vocabulary)
     (folder / "tokenizer.json").write_text(assets.json_text, encoding="utf-8")
     settings = {
         "bos_token": assets.bos_token,

@@ -8,8 +8,9 @@ from transformers import PreTrainedTokenizerFast
 
 from sdk_builder.bundle import chat as bundle_chat
 from sdk_builder.errors import TemplateError, TokenizerError
+from sdk_builder.models.loss import IGNORED
 from sdk_builder.models.preset_checkpoint import CHATML, byte_tokenizer
-from sdk_builder.training.conversations import IGNORED, PLAIN_TEMPLATE, Chat, Refused
+from sdk_builder.training.conversations import PLAIN_TEMPLATE, Chat, Refused
 
 STRIPPING = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content.strip() }}<|im_end|>\n"

@@ -16,12 +16,12 @@ import torch
 from sdk_builder.log import Steps
 from sdk_builder.models.config import ShaktiConfig
 from sdk_builder.models.modeling import ShaktiForCausalLM
-from sdk_builder.models.preset_checkpoint import byte_tokenizer
 from sdk_builder.training.progress import LOG, read_log
 from sdk_builder.training.run import train
 from sdk_builder.training.settings import StageSettings
 from sdk_builder.training.settings_file import load_settings
 from sdk_builder.training.write import Trained
+from tests.integration.pipeline.tiny import save_tokenizer
 
 ROOT = Path(__file__).parents[3]
 VOCABULARY = 320
@@ -46,15 +46,7 @@ def save_model(folder: Path, **changes: Any) -> Path:
     }
     torch.manual_seed(0)
     ShaktiForCausalLM(ShaktiConfig(**{**values, **changes})).save_pretrained(folder)
-    assets = byte_tokenizer(VOCABULARY)
-    (folder / "tokenizer.json").write_text(assets.json_text, encoding="utf-8")
-    settings = {
-        "bos_token": assets.bos_token,
-        "eos_token": assets.eos_tokens[0],
-        "chat_template": assets.chat_template,
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    return folder
+    return save_tokenizer(folder, VOCABULARY)
 
 
 def save_texts(path: Path, count: int = 60, seed: int = 0) -> Path:
