@@ -64,7 +64,7 @@ def train(
     """Train a model, or go on where a training was stopped.
 
     \b
-    shakti-sdk train pretrain --config recipes/configs/train/pretrain-tiny.yaml steps=100
+    shakti-sdk train pretrain --config recipes/configs/train/pretrain-cpu.yaml steps=100
 
     Settings come from --config; KEY=VALUE changes them, as in data.0.source=texts.jsonl. The
     trained model is a folder that `shakti-sdk export` takes; checkpoints and logs.jsonl are in the
