@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -28,7 +30,7 @@ from sdk_builder.errors import (
     UsageError,
 )
 from sdk_builder.training.checkpoints import checkpoints, is_intact, step_of
-from tests.integration.training.tiny import CONTEXT, losses, run, save_model, save_texts
+from tests.integration.training.tiny import CONTEXT, ROOT, losses, run, save_model, save_texts
 
 WEIGHTS = "model.safetensors"
 
@@ -219,14 +221,36 @@ def test_full_disk_keeps_the_last_good_checkpoint_and_the_run_goes_on(folder: Pa
     assert losses(folder, name) == losses(folder, "whole")
 
 
+# What other tests freed would still be this process's, so it is one of its own. All that training
+# loads is there before memory is limited.
+_IN_LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+import psutil
+from sdk_builder.errors import MemoryShortError
+from tests.integration.training.tiny import run
+folder = Path(sys.argv[1])
+run(folder, "narrow")
+most = psutil.Process().memory_info().vms + (150 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+try:
+    run(folder, "wide", "sequence_length=128", "batch_size=1024", "micro_batch_size=1024")
+except MemoryShortError as error:
+    print(error.message, error.hint, sep="\\n")
+"""
+
+
 def test_memory_that_runs_out_is_one_line_with_what_to_reduce(folder: Path):
-    used = psutil.Process().memory_info().vms
-    with (
-        limited(resource.RLIMIT_AS, used + (150 << 20)),
-        pytest.raises(MemoryShortError, match="Out of memory at step 1") as caught,
-    ):
-        run(folder, "wide", "sequence_length=128", "batch_size=1024", "micro_batch_size=1024")
-    assert "Reduce micro_batch_size or sequence_length" in caught.value.hint
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_LITTLE_MEMORY, str(folder)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MALLOC_ARENA_MAX": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    message, hint = done.stdout.splitlines()
+    assert "Out of memory at step 1" in message
+    assert "Reduce micro_batch_size or sequence_length" in hint
     assert not (folder / "wide").exists()
 
 
