@@ -352,7 +352,7 @@ class TrainedModel(Protocol):
     def duration_s(self) -> float: ...
 
     @property
-    def quant(self) -> str | None:
+    def export_options(self) -> tuple[str, ...]:
         """The format that it was trained for, if for one."""
         ...
 

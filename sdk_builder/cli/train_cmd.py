@@ -99,8 +99,8 @@ def train(
         invocation.result(document, text)
         return
     invocation.result(trained.as_document(), _text(trained))
-    folder, quant = shlex.quote(str(trained.folder)), trained.quant or "q4"
-    invocation.remark(f"\nNext: shakti-sdk export {folder} --quant {quant}")
+    export = shlex.join(["export", str(trained.folder), *trained.export_options])
+    invocation.remark(f"\nNext: shakti-sdk {export}")
 
 
 def _text(trained: TrainedModel) -> str:

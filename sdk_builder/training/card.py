@@ -72,8 +72,8 @@ tags:
 | {{ key }} | {{ value | line }} |
 {% endfor %}
 
-`training.json` has all of them. To run it on a phone: `shakti-sdk export FOLDER --quant {{ \
-quant }}`.
+`training.json` has all of them. To run it on a phone: `shakti-sdk export FOLDER \
+{{ export_options | join(" ") }}`.
 """
 _NOT_SHOWN = ("model", "output", "data", "eval_data", "memory_limit_gib", "tensorboard")
 
@@ -83,10 +83,9 @@ def model_card(document: Mapping[str, Any]) -> str:
     base = document["base_model"]
     settings = document["settings"]
     return _environment().from_string(_CARD).render(
-        **{name: value for name, value in document.items() if name != "quant"},
+        **document,
         base=base,
         licence=base["licence"],
-        quant=settings.get("quant") or "q4",
         stage_name=_NAMES.get(document["stage"], document["stage"]),
         hub_sets=[
             name.id for one in document["data"] if (name := hub_name(one["source"])) is not None

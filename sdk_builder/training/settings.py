@@ -8,6 +8,7 @@ number of processes) are made in `run.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
@@ -15,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sdk_builder.errors import UsageError
+from sdk_builder.quantization.options import QuantOptions
 from sdk_builder.training.data import MAX_DROPPED, Ending, OnBadShard, Stage, parse_fields
 
 Schedule: TypeAlias = Literal["cosine", "linear", "constant"]
@@ -174,6 +176,11 @@ class StageSettings(Settings):
         """Where checkpoints and logs of the run go."""
         return self.output.with_name(self.output.name + ".run")
 
+    @property
+    def export_options(self) -> tuple[str, ...]:
+        """Of `shakti-sdk export`, for what was trained."""
+        return ("--quant", "q4")
+
 
 class PackedSettings(StageSettings):
     """Stages that read plain texts, packed into sequences, for as long as it takes."""
@@ -270,7 +277,13 @@ class QatSettings(PackedSettings):
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     adam_betas: tuple[_Share, _Share] = (0.9, 0.95)
     quant: Literal["q4", "q5", "q8"] = "q4"
-    """The format to train for; `shakti-sdk export --quant` must be the same."""
+    """The format to train for; `export --quant` must be the same, as must the next three."""
+    group_size: Literal[32, 64, 128, 256] | None = None
+    """Weights that share an int4 scale; none: the format's."""
+    bits: _Positive | None = None
+    """Mean bits for each weight, scales included; more than the format's buys offsets (q4)."""
+    embedding: Literal["int4", "int4+offset", "int8"] | None = None
+    """The format of embedding and head; none: as `quant` has it."""
     scale_learning_rate: _Positive = 3e-4
     """The learning rate of the logarithms of scales."""
     start: Literal["gptq", "rounding"] = "gptq"
@@ -302,6 +315,21 @@ class QatSettings(PackedSettings):
     def distills_itself(self) -> bool:
         """Whether the texts are the model's own."""
         return not self.data
+
+    @property
+    def quant_options(self) -> QuantOptions:
+        """What is changed of `quant`, as `export` has it."""
+        return QuantOptions(self.group_size, self.embedding, self.bits)
+
+    @property
+    def export_options(self) -> tuple[str, ...]:
+        changed = {
+            "--group-size": self.group_size,
+            "--embedding": self.embedding,
+            "--bits": self.bits,
+        }
+        given = ((flag, str(value)) for flag, value in changed.items() if value is not None)
+        return ("--quant", self.quant, *chain.from_iterable(given))
 
     @property
     def held_out(self) -> int:

@@ -37,8 +37,7 @@ OWN_TEXTS = "texts that the base model wrote"
 @dataclass(frozen=True)
 class Trained:
     """What came of a run. tokens: None where sequences differ in length; losses: the last ones,
-    None where nothing was logged or evaluated; quant: the format that it was trained for, if for
-    one."""
+    None where nothing was logged or evaluated; export_options: of `shakti-sdk export`."""
 
     folder: Path
     stage: str
@@ -48,7 +47,7 @@ class Trained:
     tokens: int | None
     resumed_from: int | None
     duration_s: float
-    quant: str | None = None
+    export_options: tuple[str, ...]
 
     def as_document(self) -> dict[str, Any]:
         """For JSON."""
@@ -81,7 +80,7 @@ def write_trained(
         tokens=work.tokens and work.tokens * state.global_step,
         resumed_from=None if job.checkpoint is None else step_of(job.checkpoint),
         duration_s=duration_s,
-        quant=getattr(settings, "quant", None),
+        export_options=settings.export_options,
     )
     if not is_first():
         return trained

@@ -22,7 +22,7 @@ from sdk_builder.quantization import calibration
 from sdk_builder.quantization.calibration import Calibration
 from sdk_builder.quantization.methods import calibrated, fingerprint, recipe_of
 from sdk_builder.quantization.reference import ParameterSource
-from sdk_builder.quantization.schemes import Plan, find_scheme, plan_formats
+from sdk_builder.quantization.schemes import Plan, adjust, find_scheme, plan_formats
 from sdk_builder.quantization.source import QuantizedSource
 from sdk_builder.quantization.store import calibrated_store
 from sdk_builder.quantization.trained import save_trained
@@ -149,12 +149,19 @@ def make_student(job: Job, texts: Tensor) -> Student:
         names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
         enable = next(getattr(model, one) for one in names if hasattr(model, one))
         enable({"use_reentrant": False})
-    plan = plan_formats(find_scheme(settings.quant), parameter_shapes(job.opened.config))
+    plan = plan_of(settings, job.opened.config)
     if settings.start == "rounding" or job.checkpoint is not None:
         return Student(model, plan, QuantizedSource(job.opened.checkpoint, plan))
     smooths = bool(recipe_of(settings.quant).smoothing)
     start = share(lambda: _calibrated(job, plan, texts))
     return Student(model, plan, start, keep_weights=not smooths)
+
+
+def plan_of(settings: QatSettings, config: ShaktiConfig) -> Plan:
+    """The format of each tensor, as `export` with the same options has it."""
+    options = settings.quant_options
+    scheme = adjust(find_scheme(settings.quant), options)
+    return plan_formats(scheme, parameter_shapes(config), embedding=options.embedding)
 
 
 def own_texts(job: Job, model: ShaktiForCausalLM) -> Tensor:

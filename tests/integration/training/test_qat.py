@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,9 +25,15 @@ from sdk_builder.models.checkpoint import load_model
 from sdk_builder.models.layout import parameter_shapes
 from sdk_builder.models.modeling import ShaktiForCausalLM
 from sdk_builder.pipeline import ExportRequest, run_export
+from sdk_builder.pipeline.stages import make_plan
 from sdk_builder.pipeline.weights import Weights, find_weights
-from sdk_builder.quantization.schemes import find_scheme, plan_formats
-from sdk_builder.quantization.trained import TRAINED_FILE, TrainedSource, trained_values
+from sdk_builder.quantization.schemes import adjust, find_scheme, plan_formats
+from sdk_builder.quantization.trained import (
+    TRAINED_FILE,
+    TrainedSource,
+    trained_plan,
+    trained_values,
+)
 from sdk_builder.runtime.engine import ExecutorchEngine
 from sdk_builder.training.checkpoints import checkpoints, step_of
 from sdk_builder.training.qat.samples import Writing, write_samples
@@ -84,11 +91,12 @@ def values_of(folder: Path, quant: str) -> TrainedSource:
     return found
 
 
-def found_weights(folder: Path, steps: Steps | None = None, **asked: str) -> Weights:
+def found_weights(folder: Path, steps: Steps | None = None, **asked: Any) -> Weights:
     """What an export of the folder would store."""
-    request = ExportRequest(str(folder), folder.parent / "never", context_length=CONTEXT, **asked)  # type: ignore[arg-type]
+    request = ExportRequest(str(folder), folder.parent / "never", context_length=CONTEXT, **asked)
     checkpoint = open_checkpoint(str(folder))
-    plan = plan_formats(find_scheme(request.quant), parameter_shapes(checkpoint.config))
+    scheme = adjust(find_scheme(request.quant), request.quant_options)
+    plan = make_plan(request, scheme, checkpoint)
     return find_weights(request, checkpoint, plan, checkpoint.tokenizer(), steps or Steps.silent())
 
 
@@ -252,6 +260,18 @@ def logits_of(model: torch.nn.Module, ids: list[int]) -> Tensor:
     with torch.no_grad():
         found = model(input_ids=torch.tensor([ids]))
     return (found if isinstance(found, Tensor) else found.logits)[0]
+
+
+def test_offsets_that_were_trained_are_exported_with_the_same_bits(folder: Path):
+    trained = run(folder, "offsets", "bits=6.5", "embedding=int8", "steps=2")
+    assert trained.export_options == ("--quant", "q4", "--embedding", "int8", "--bits", "6.5")
+    planned = trained_plan(folder / "offsets")
+    assert planned is not None
+    assert {one.name for one in planned.values()} >= {"int4+offset", "int8"}
+    changed: dict[str, Any] = {"bits": 6.5, "embedding": "int8"}
+    assert found_weights(folder / "offsets", method="qat", **changed).method == "qat"
+    with pytest.raises(UsageError, match="are for other formats"):
+        found_weights(folder / "offsets", method="qat")
 
 
 # --- exports that cannot have them --------------------------------------------------------------

@@ -292,7 +292,7 @@ class FakeTrained:
     final_loss: float | None = 2.5
     eval_loss: float | None = None
     resumed_from: int | None = None
-    quant: str | None = None
+    export_options: tuple[str, ...] = ("--quant", "q4")
     duration_s: float = 61.0
 
     def as_document(self) -> dict[str, Any]:

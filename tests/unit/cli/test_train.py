@@ -128,7 +128,7 @@ def test_settings_complete_with_those_of_the_stage(monkeypatch: pytest.MonkeyPat
 
 
 def test_self_distillation_is_a_flag_of_one_stage(shakti: Shakti):
-    library = FakeLibrary(trained=FakeTrained(quant="q5"))
+    library = FakeLibrary(trained=FakeTrained(export_options=("--quant", "q5")))
     outcome = shakti("train", "qat", "model=m", "--self-distill", library=library)
     (asked,) = library.trainings
     assert asked.overrides == ("model=m", "self_distill=true")

@@ -25,6 +25,7 @@ DOCUMENT: dict[str, Any] = {
     "tokens": 1_000_000,
     "final_loss": 2.34567,
     "eval_loss": None,
+    "export_options": ["--quant", "q4", "--bits", "4.75"],
     "settings": {"learning_rate": 0.001, "seed": 0, "model": "x", "tokenizer": None},
 }
 
