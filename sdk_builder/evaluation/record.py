@@ -12,8 +12,9 @@ from typing import Any
 from sdk_builder.bundle.manifest_file import identity
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import TargetExistsError, output_errors
+from sdk_builder.evaluation.results import SCHEMA
 
-SCHEMA = "shakti-evaluation-1"
+__all__ = ["SCHEMA", "describe_bundle", "require_new", "write_document"]
 
 
 def describe_bundle(bundle: Bundle) -> dict[str, Any]:

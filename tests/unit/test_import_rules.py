@@ -41,7 +41,7 @@ ROOMS: dict[str, set[str]] = {
     "training": BASE | {"bundle", "models", "quantization", "evaluation"},
     "device": BASE | {"bundle", "findings"},
     "benchmark": BASE | {"bundle", "device", "runtime"},
-    "report": BASE | {"benchmark", "device"},
+    "report": BASE | {"benchmark", "bundle", "device", "evaluation"},
     "app": BASE | {"bundle", "device", "findings"},
     "catalogue": BASE | {"models", "quantization"},
     "doctor": BASE | {"findings"},
