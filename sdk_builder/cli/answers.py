@@ -207,6 +207,17 @@ class HarnessScores(Protocol):
     def document(self) -> dict[str, Any]: ...
 
 
+class SuiteAnswer(Protocol):
+    """What bundles scored on a suite: `document` is the whole record, `outcomes` those of each
+    item on each bundle."""
+
+    @property
+    def document(self) -> dict[str, Any]: ...
+
+    @property
+    def outcomes(self) -> Sequence[Mapping[str, Any]]: ...
+
+
 class DeviceRow(Protocol):
     """An attached phone; facts and app_version are None where it was not ready to be asked."""
 

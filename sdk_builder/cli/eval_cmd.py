@@ -10,16 +10,21 @@ import click
 
 from sdk_builder.cli.answers import HarnessScores, Perplexity
 from sdk_builder.cli.arguments import PATH
+from sdk_builder.cli.eval_suites import score_items
 from sdk_builder.cli.invocation import Invocation, command_options
 from sdk_builder.cli.output import table
 from sdk_builder.cli.requests import HarnessOptions, PerplexityOptions
 from sdk_builder.errors import InputError, UsageError
 
-SUITES = ("perplexity", "lm-eval")
-_ONLY = {
+LIKELIHOODS = ("crows-pairs", "bbq", "toxigen", "implicit-hate")
+SUITES = ("perplexity", "lm-eval", *LIKELIHOODS)
+_ALL_TAKE = ("threads", "resume")
+_TAKES: dict[str, tuple[str, ...]] = {
     "perplexity": ("text_file", "tokens", "window", "stride", "against"),
     "lm-eval": ("tasks", "include_path", "limit", "fewshot", "chat"),
+    **dict.fromkeys(LIKELIHOODS, ("data", "limit", "seed", "items")),
 }
+_NEEDS = {"perplexity": "text_file", "lm-eval": "tasks"}
 _FLAGS = {"text_file": "--text", "include_path": "--include-path"}
 
 
@@ -58,7 +63,23 @@ _FLAGS = {"text_file": "--text", "include_path": "--include-path"}
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="lm-eval: the first N documents of each task.",
+    help="lm-eval: the first N documents of each task. Suites of items: N of each source, by lot, "
+    "with its categories' shares.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="FILE|hub:NAME",
+    help="Suites of items: where they are; may be repeated.  [default: the suite's on the hub]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Suites of items: of the lot, and of the intervals.  [default: 0]",
+)
+@click.option(
+    "--items", type=PATH, metavar="FILE", help="Suites of items: also write each item's outcome."
 )
 @click.option(
     "--fewshot",
@@ -89,12 +110,18 @@ def evaluate(
     """Measure the quality of bundles on the programs themselves, not on what they came from.
 
     perplexity: how well a text is predicted. lm-eval: tasks of EleutherAI's harness, which is
-    installed with: pip install 'shakti-sdk[eval]'. Several bundles are shown side by side.
+    installed with: pip install 'shakti-sdk[eval]'. crows-pairs, bbq, toxigen, implicit-hate: bias
+    and toxicity. Several bundles are shown side by side, and suites of items compare each with the
+    float one item by item.
     """
     _require_own_options(suite, options)
-    invocation.library.require_new(output, force=force)
-    run = _perplexity if suite == "perplexity" else _harness
-    document, text = run(invocation, bundles, options)
+    for path in (output, options["items"]):
+        invocation.library.require_new(path, force=force)
+    if suite in LIKELIHOODS:
+        document, text = score_items(invocation, bundles, suite, options, force=force)
+    else:
+        run = _perplexity if suite == "perplexity" else _harness
+        document, text = run(invocation, bundles, options)
     if output is not None:
         invocation.library.write_result(output, document, force=force)
     invocation.result(document, text)
@@ -102,15 +129,19 @@ def evaluate(
 
 def _require_own_options(suite: str, options: dict[str, Any]) -> None:
     """Raises UsageError for an option of another suite, or without what the suite is about."""
-    for other, names in _ONLY.items():
-        given = [name for name in names if options[name] is not None and options[name] is not False]
-        if other != suite and given:
-            flag = _FLAGS.get(given[0], f"--{given[0]}")
-            raise UsageError(f"{flag} belongs to --suite {other}.")
-    needed = "text_file" if suite == "perplexity" else "tasks"
-    if options[needed] is None:
-        flag = _FLAGS.get(needed, f"--{needed}")
-        raise UsageError(f"--suite {suite} needs {flag}.", "See shakti-sdk eval --help")
+    for name, value in options.items():
+        is_given = value is not None and value is not False and value != ()
+        if not is_given or name in (*_ALL_TAKE, *_TAKES[suite]):
+            continue
+        owners = ", ".join(other for other, names in _TAKES.items() if name in names)
+        raise UsageError(f"{_flag(name)} belongs to --suite {owners}.")
+    needed = _NEEDS.get(suite)
+    if needed is not None and options[needed] is None:
+        raise UsageError(f"--suite {suite} needs {_flag(needed)}.", "See shakti-sdk eval --help")
+
+
+def _flag(name: str) -> str:
+    return _FLAGS.get(name, f"--{name}")
 
 
 # --- perplexity ---------------------------------------------------------------------------

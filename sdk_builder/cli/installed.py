@@ -5,7 +5,7 @@ Each method imports what it needs, so that no command pays for another one's tor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +21,7 @@ from sdk_builder.cli.answers import (
     HarnessScores,
     Perplexity,
     PlannedTraining,
+    SuiteAnswer,
     TrainedModel,
     Tuned,
     Verified,
@@ -37,6 +38,7 @@ from sdk_builder.cli.requests import (
     PerplexityOptions,
     ProfileOptions,
     ReportOptions,
+    SuiteOptions,
     TrainOptions,
     TuneOptions,
 )
@@ -110,6 +112,12 @@ class InstalledLibrary:
 
         return run_harness(HarnessRequest(**vars(options)), steps)
 
+    def suite(self, options: SuiteOptions, steps: Steps) -> SuiteAnswer:
+        """Score a suite's items on bundles."""
+        from sdk_builder.evaluation.suites.run import SuiteRequest, run_suite
+
+        return run_suite(SuiteRequest(**vars(options)), steps)
+
     def require_new(self, output: Path | None, *, force: bool) -> None:
         """Raises TargetExistsError for a result that is there already."""
         from sdk_builder.evaluation.record import require_new
@@ -121,6 +129,12 @@ class InstalledLibrary:
         from sdk_builder.evaluation.record import write_document
 
         write_document(output, document, force=force)
+
+    def write_lines(self, output: Path, rows: Sequence[Mapping[str, Any]], *, force: bool) -> None:
+        """Write rows as JSON lines."""
+        from sdk_builder.evaluation.record import write_lines
+
+        write_lines(output, rows, force=force)
 
     def tune(self, options: TuneOptions, steps: Steps) -> Tuned:
         """Search for the best export within limits."""

@@ -6,7 +6,7 @@ as the `obj` of click's context. requests.py has what it is asked, answers.py wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +21,7 @@ from sdk_builder.cli.answers import (
     HarnessScores,
     Perplexity,
     PlannedTraining,
+    SuiteAnswer,
     TrainedModel,
     Tuned,
     Verified,
@@ -36,6 +37,7 @@ from sdk_builder.cli.requests import (
     PerplexityOptions,
     ProfileOptions,
     ReportOptions,
+    SuiteOptions,
     TrainOptions,
     TuneOptions,
 )
@@ -69,9 +71,15 @@ class Library(Protocol):
 
     def harness(self, options: HarnessOptions, steps: Steps) -> Sequence[HarnessScores]: ...
 
+    def suite(self, options: SuiteOptions, steps: Steps) -> SuiteAnswer: ...
+
     def require_new(self, output: Path | None, *, force: bool) -> None: ...
 
     def write_result(self, output: Path, document: dict[str, Any], *, force: bool) -> None: ...
+
+    def write_lines(
+        self, output: Path, rows: Sequence[Mapping[str, Any]], *, force: bool
+    ) -> None: ...
 
     def tune(self, options: TuneOptions, steps: Steps) -> Tuned: ...
 

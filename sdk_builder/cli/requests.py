@@ -77,6 +77,19 @@ class HarnessOptions:
 
 
 @dataclass(frozen=True)
+class SuiteOptions:
+    """What the user asked of a suite; the fields of `evaluation.suites.run.SuiteRequest`."""
+
+    bundles: tuple[Path, ...]
+    suite: str
+    data: tuple[str, ...] = ()
+    limit: int | None = None
+    seed: int = 0
+    threads: int | None = None
+    resume: Path | None = None
+
+
+@dataclass(frozen=True)
 class ProfileOptions:
     """What the user asked of a profile; the fields of `profiling.measure.ProfileRequest`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import TargetExistsError, output_errors
 from sdk_builder.evaluation.results import SCHEMA
 
-__all__ = ["SCHEMA", "describe_bundle", "require_new", "write_document"]
+__all__ = ["SCHEMA", "describe_bundle", "require_new", "write_document", "write_lines"]
 
 
 def describe_bundle(bundle: Bundle) -> dict[str, Any]:
@@ -38,8 +39,17 @@ def require_new(path: Path | None, *, force: bool) -> None:
 
 def write_document(path: Path, document: dict[str, Any], *, force: bool) -> None:
     """Write a result as JSON, whole or not at all. Raises OutputError."""
+    _write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n", force=force)
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]], *, force: bool) -> None:
+    """Write rows as JSON lines, whole or not at all. Raises OutputError."""
+    _write(path, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows), force=force)
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
     require_new(path, force=force)
-    data = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+    data = text.encode()
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)

@@ -17,9 +17,9 @@ from typing import Any
 
 from sdk_builder.errors import DataLossError, output_error, output_errors
 from sdk_builder.log import Steps
+from sdk_builder.rows.needs import package
 from sdk_builder.training.conversations import Chat, Refused
 from sdk_builder.training.data import MAX_DROPPED, Conversation, Data, Preference, Prompt, Record
-from sdk_builder.training.data.needs import package
 from sdk_builder.training.job import Job
 from sdk_builder.training.processes import rank
 from sdk_builder.training.rewards import EXTRA, as_extra

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from sdk_builder.errors import UsageError
+from sdk_builder.rows.hub import parse_hub
 from sdk_builder.training.data import (
     TABLE1,
     Data,
@@ -21,7 +22,6 @@ from sdk_builder.training.data import (
     open_source,
     parse_fields,
 )
-from sdk_builder.training.data.hub import parse_hub
 from sdk_builder.training.settings import DataSettings, StageSettings
 
 LOOKED_AT = 200  # records of each source, before training

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, Trainer
 
 from sdk_builder.errors import UsageError
 from sdk_builder.models.modeling import ShaktiForCausalLM
-from sdk_builder.training.data.needs import package
+from sdk_builder.rows.needs import package
 from sdk_builder.training.job import Job
 from sdk_builder.training.model import unwrapped
 from sdk_builder.training.settings import LoraSettings

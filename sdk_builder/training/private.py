@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sdk_builder.training.data.needs import package
+from sdk_builder.rows.needs import package
 
 
 class _Quiet:

@@ -10,10 +10,10 @@ from typing import Any
 from transformers import Trainer
 
 from sdk_builder.errors import UsageError
+from sdk_builder.rows.needs import package
 from sdk_builder.training import lora
 from sdk_builder.training.conversations import Chat
 from sdk_builder.training.data import Prompt
-from sdk_builder.training.data.needs import package
 from sdk_builder.training.encoded import encode_prompt, make_tables
 from sdk_builder.training.job import Job
 from sdk_builder.training.policy import reference_of, without_dropout

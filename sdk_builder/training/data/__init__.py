@@ -7,9 +7,11 @@
 No torch; `datasets`, `pyarrow` and `datasketch` are imported where a source needs them.
 """
 
+from sdk_builder.rows.hub import Hub, HubName
+from sdk_builder.rows.row import Origin, Reason, Row
+from sdk_builder.rows.sources import Files, OnBadShard, Shuffled, Source, open_source
 from sdk_builder.training.data.duplicates import Duplicates
 from sdk_builder.training.data.fields import Fields, parse_fields
-from sdk_builder.training.data.hub import Hub, HubName
 from sdk_builder.training.data.mixing import Ending, Mixture, Part
 from sdk_builder.training.data.passes import START, Data, Example, Pass, Position, position_after
 from sdk_builder.training.data.records import (
@@ -24,8 +26,6 @@ from sdk_builder.training.data.records import (
     Stage,
 )
 from sdk_builder.training.data.report import DataReport, Dropped
-from sdk_builder.training.data.rows import Origin, Reason, Row
-from sdk_builder.training.data.sources import Files, OnBadShard, Shuffled, Source, open_source
 from sdk_builder.training.data.stream import MAX_DROPPED, Records
 from sdk_builder.training.data.table1 import MODELS, TABLE1, DataSet, data_sets
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sdk_builder.rows.row import Reason, Unusable
 from sdk_builder.training.data.fields import Fields
 from sdk_builder.training.data.records import (
     Conversation,
@@ -19,7 +20,6 @@ from sdk_builder.training.data.records import (
     Role,
     Stage,
 )
-from sdk_builder.training.data.rows import Reason, Unusable
 
 _ROLES: dict[str, Role] = {
     "system": "system",

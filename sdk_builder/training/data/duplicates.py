@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdk_builder.errors import UsageError
-from sdk_builder.training.data.needs import package
+from sdk_builder.rows.needs import package
+from sdk_builder.rows.row import Reason, Unusable
 from sdk_builder.training.data.records import Record
-from sdk_builder.training.data.rows import Reason, Unusable
 
 _DIGEST = 16  # bytes: among 10^9 texts, two share one with a chance of 10^-21
 _WORDS = 5

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sdk_builder.errors import DataError, DataShapeError, UsageError
+from sdk_builder.rows.row import Row
 from sdk_builder.training.data.records import STAGES, Stage
-from sdk_builder.training.data.rows import Row
 
 
 @dataclass(frozen=True)

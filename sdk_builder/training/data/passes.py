@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from sdk_builder.errors import DataError
+from sdk_builder.rows.row import Origin
 from sdk_builder.training.data.records import Record
 from sdk_builder.training.data.report import DataReport
-from sdk_builder.training.data.rows import Origin
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sdk_builder.training.data.rows import Origin, Reason
+from sdk_builder.rows.row import Origin, Reason
 
 EXAMPLES = 3  # kept for each reason
 

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from sdk_builder.errors import DataLossError, UsageError
+from sdk_builder.rows.row import Row, Unusable
+from sdk_builder.rows.sources import Source
 from sdk_builder.training.data.adapters import adapt
 from sdk_builder.training.data.duplicates import Duplicates
 from sdk_builder.training.data.fields import Fields, checked, recognised
 from sdk_builder.training.data.passes import START, Example, Pass, Position
 from sdk_builder.training.data.records import STAGES, Stage
 from sdk_builder.training.data.report import DataReport, Tally
-from sdk_builder.training.data.rows import Row, Unusable
-from sdk_builder.training.data.sources import Source
 
 MAX_DROPPED = 0.5  # share of rows
 PATIENCE = 1000  # rows

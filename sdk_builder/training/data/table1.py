@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdk_builder.errors import UnknownModelError, UsageError
+from sdk_builder.rows.hub import HubName
 from sdk_builder.training.data.fields import Fields
-from sdk_builder.training.data.hub import HubName
 from sdk_builder.training.data.records import STAGES, Stage
 
 MODELS = ("shakti-100m", "shakti-250m", "shakti-500m")

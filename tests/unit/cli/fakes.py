@@ -33,6 +33,7 @@ from sdk_builder.cli.requests import (
     HarnessOptions,
     PerplexityOptions,
     ProfileOptions,
+    SuiteOptions,
     TrainOptions,
     TuneOptions,
 )
@@ -285,6 +286,54 @@ class FakeBuilt:
 
 
 @dataclass(frozen=True)
+class FakeSuiteAnswer:
+    """Half of 8 items, or 40 nats; each further bundle a little less, and two items otherwise."""
+
+    options: SuiteOptions
+
+    @property
+    def outcomes(self) -> list[dict[str, Any]]:
+        return [{"where": "a.csv:2", "right": 1.0}]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        names = [path.name for path in self.options.bundles]
+        return {
+            "suite": self.options.suite,
+            "results": [self._result(at, name) for at, name in enumerate(names)],
+            "comparisons": [
+                {
+                    **{"metric": "accuracy", "of": f"tiny {name}", "against": f"tiny {names[0]}"},
+                    **{"difference": -0.125, "low": -0.5, "high": 0.25, "p_value": 0.625},
+                    **{"items": 8, "changed": 2, "unit": "share"},
+                }
+                for name in names[1:]
+            ],
+        }
+
+    def _result(self, at: int, name: str) -> dict[str, Any]:
+        def metric(name: str, group: str, value: float | None, unit: str) -> dict[str, Any]:
+            near = None if value is None else value / 2
+            return {
+                **{"metric": name, "group": group, "value": value, "low": near, "high": value},
+                **{"items": 8, "unit": unit},
+            }
+
+        value = 0.5 - at / 8
+        return {
+            **{"name": "tiny", "scheme": name, "confidence": 0.95},
+            "metrics": [
+                metric("accuracy", "all", value, "share"),
+                metric("bias", "all", None, "score"),
+                metric("difference", "all", 40.0, "nats"),
+                metric("accuracy", "age", value, "share"),
+                metric("accuracy", "gender", value, "share"),
+            ],
+            "data": [{"source": "a.csv", "items": 8, "of": 9}],
+        }
+
+
+@dataclass(frozen=True)
 class FakeTrained:
     folder: Path = Path("build/trained")
     steps: int = 100
@@ -329,6 +378,7 @@ class FakeLibrary(InstalledLibrary):
     tunings: list[TuneOptions] = field(default_factory=list)
     measured: list[PerplexityOptions] = field(default_factory=list)
     harnessed: list[HarnessOptions] = field(default_factory=list)
+    suites: list[SuiteOptions] = field(default_factory=list)
     trainings: list[TrainOptions] = field(default_factory=list)
     trained: FakeTrained = FakeTrained()
     plan: FakePlan = field(default_factory=FakePlan)
@@ -382,6 +432,11 @@ class FakeLibrary(InstalledLibrary):
             FakeScore(options.tasks[0], "exact_match", 0.25, None, filter="strict"),
         )
         return [FakeHarnessScores(path, scores) for path in options.bundles]
+
+    def suite(self, options: SuiteOptions, steps: Steps) -> FakeSuiteAnswer:
+        self._fail()
+        self.suites.append(options)
+        return FakeSuiteAnswer(options)
 
     def tune(self, options: TuneOptions, steps: Steps) -> FakeTuned:
         self._fail()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sdk_builder.cli.requests import HarnessOptions, PerplexityOptions
+from sdk_builder.cli.requests import HarnessOptions, PerplexityOptions, SuiteOptions
 from tests.unit.cli.conftest import Shakti
 from tests.unit.cli.fakes import FakeLibrary
 
@@ -135,6 +135,9 @@ def test_lm_eval_json(shakti: Shakti):
         (("b", "--suite", "lm-eval", "--tasks", " , "), "--tasks names no task"),
         (("b", "--text", "t", "--fewshot", "0"), "--fewshot belongs to --suite lm-eval"),
         (("b", "--text", "t", "--chat"), "--chat belongs to --suite lm-eval"),
+        (("b", "--suite", "bbq", "--tasks", "t"), "--tasks belongs to --suite lm-eval"),
+        (("b", "--text", "t", "--seed", "0"), "--seed belongs to --suite crows-pairs, bbq"),
+        (("b", "--suite", "lm-eval", "--tasks", "t", "--data", "d"), "--data belongs to --suite"),
         (
             ("b", "--suite", "lm-eval", "--tasks", "t", "--text", "t"),
             "--text belongs to --suite perplexity",
@@ -146,3 +149,48 @@ def test_contradictions_end_with_2(arguments: tuple[str, ...], said: str, shakti
     outcome = shakti("eval", *arguments)
     assert outcome.code == 2
     assert said in outcome.stderr
+
+
+# --- suites of items ------------------------------------------------------------------------
+
+
+def test_a_suite_asks_for_its_items_on_every_bundle(shakti: Shakti):
+    library = FakeLibrary()
+    chosen = ["--data", "a.csv", "--data", "b.csv", "--limit", "8", "--seed", "3"]
+    kept = ["--resume", "r.jsonl", "--threads", "2"]
+    shakti("eval", "none", "q4", "--suite", "bbq", *chosen, *kept, library=library)
+    bundles = (Path("none"), Path("q4"))
+    assert library.suites == [
+        SuiteOptions(bundles, "bbq", ("a.csv", "b.csv"), 8, 3, 2, Path("r.jsonl"))
+    ]
+
+
+def test_a_suite_shows_each_metric_with_its_interval_and_what_differs(shakti: Shakti):
+    outcome = shakti("eval", "none", "q4", "--suite", "toxigen", "--data", "a.csv")
+    lines = [line.split() for line in outcome.stdout.splitlines() if line]
+    assert lines[0] == ["metric", "n", "tiny", "none", "tiny", "q4"]
+    assert lines[1][:2] == ["accuracy", "8"]
+    assert " ".join(lines[1][2:]) == "50.0 % [25.0 %, 50.0 %] 37.5 % [18.8 %, 37.5 %]"
+    assert lines[2] == ["bias", "8", "none", "none"]
+    assert " ".join(lines[3][2:5]) == "40.000 [20.000, 40.000]"
+    assert lines[4][:2] == ["accuracy", "of"]
+    assert [line[0] for line in lines[5:7]] == ["age", "gender"]
+    assert " ".join(lines[7]) == (
+        "tiny q4 against tiny none: accuracy -12.5 points [-50.0, +25.0], p 0.625; "
+        "2 of 8 items come out otherwise"
+    )
+    assert " ".join(lines[8]) == "95% intervals; 8 of 9 items of a.csv"
+
+
+def test_outcomes_of_items_are_written_where_they_are_asked_for(tmp_path: Path, shakti: Shakti):
+    wanted = tmp_path / "items.jsonl"
+    shakti("eval", "b", "--suite", "bbq", "--items", str(wanted))
+    assert json.loads(wanted.read_text(encoding="utf-8")) == {"where": "a.csv:2", "right": 1.0}
+    again = shakti("eval", "b", "--suite", "bbq", "--items", str(wanted))
+    assert (again.code, "exists" in again.stderr) == (9, True)
+
+
+def test_a_suite_as_json_is_the_whole_record(shakti: Shakti):
+    document = shakti("eval", "b", "--suite", "crows-pairs", "--json").document
+    assert document["suite"] == "crows-pairs"
+    assert document["results"][0]["metrics"][0]["value"] == 0.5

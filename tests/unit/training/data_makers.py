@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import tempfile
@@ -94,6 +95,10 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]], group: int = 3) -> Path
         path.write_bytes(jsonl(rows))
     elif path.suffix == ".txt":
         path.write_text("\n\n".join(row["text"] for row in rows) + "\n", encoding="utf-8")
+    elif path.suffix in (".csv", ".tsv"):
+        with path.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, delimiter="," if path.suffix == ".csv" else "\t")
+            table.writerows([["text"], *([row["text"]] for row in rows)])
     else:
         pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
         table = pyarrow.Table.from_pylist(list(rows), pyarrow.schema([("text", pyarrow.string())]))

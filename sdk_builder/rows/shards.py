@@ -1,13 +1,17 @@
 """One file of rows, read lazily, in blocks that can be passed over without decoding them.
 
 `.jsonl` and `.jsonl.gz`: an object a line; blank lines are no rows. `.parquet`: a row is a row.
+`.csv` and `.tsv`: the first line has the names of the fields; all are texts, and a column without
+a name is left out.
 `.txt`: each paragraph (lines between blank ones) is a row with the field `text`, so that a file of
 any size takes little memory; write texts of several paragraphs into JSONL.
 """
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,8 +21,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from sdk_builder.errors import ShardError
-from sdk_builder.training.data.needs import package
-from sdk_builder.training.data.rows import Origin, Reason, Row
+from sdk_builder.rows.needs import package
+from sdk_builder.rows.row import Origin, Reason, Row
 
 _BOM = b"\xef\xbb\xbf"
 _BATCH = 256  # parquet rows decoded at once
@@ -63,6 +67,44 @@ def _txt(path: Path) -> Iterator[Block]:
             yield _one(Origin(str(path), start), b"".join(lines), _paragraph)
 
 
+def _csv(path: Path) -> Iterator[Block]:
+    yield from _table(path, ",", '"')
+
+
+def _tsv(path: Path) -> Iterator[Block]:
+    yield from _table(path, "\t", None)
+
+
+def _table(path: Path, delimiter: str, quote: str | None) -> Iterator[Block]:
+    """A row may stand on several lines, so it is decoded on the way."""
+    quoting: Any = csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL
+    with _bytes_of(path) as file:
+        lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        rows = csv.reader(lines, delimiter=delimiter, quotechar=quote, quoting=quoting, strict=True)
+        try:
+            names = next(rows, [])
+            start = rows.line_num + 1
+            for values in rows:
+                if values:
+                    yield _ready(_table_row(Origin(str(path), start), names, values))
+                start = rows.line_num + 1
+        except csv.Error as error:
+            raise ValueError(f"line {rows.line_num}: {error}") from error
+        except UnicodeDecodeError as error:
+            raise ValueError(f"it is not UTF-8 behind line {rows.line_num}") from error
+
+
+def _table_row(origin: Origin, names: list[str], values: list[str]) -> Row:
+    if len(values) != len(names):
+        said = f"{len(values)} values, the first line names {len(names)}"
+        return Row(origin, {}, Reason.MISSING_FIELD, said)
+    return Row(origin, {name: value for name, value in zip(names, values, strict=True) if name})
+
+
+def _ready(row: Row) -> Block:
+    return Block(1, lambda: iter((row,)))
+
+
 def _parquet(path: Path) -> Iterator[Block]:
     parquet = package("pyarrow.parquet", "Reading .parquet")
     with _shard_errors(path), parquet.ParquetFile(path) as file:
@@ -73,7 +115,14 @@ def _parquet(path: Path) -> Iterator[Block]:
             first += size
 
 
-_READERS = {".jsonl": _jsonl, ".jsonl.gz": _jsonl, ".parquet": _parquet, ".txt": _txt}
+_READERS = {
+    ".jsonl": _jsonl,
+    ".jsonl.gz": _jsonl,
+    ".parquet": _parquet,
+    ".txt": _txt,
+    ".csv": _csv,
+    ".tsv": _tsv,
+}
 KINDS = tuple(_READERS)
 
 

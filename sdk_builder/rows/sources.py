@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from sdk_builder.errors import DataError, ShardError, UsageError
-from sdk_builder.training.data.hub import HUB, Hub, parse_hub
-from sdk_builder.training.data.rows import Origin, Reason, Row
-from sdk_builder.training.data.shards import KINDS, blocks, kind
+from sdk_builder.rows.hub import HUB, Hub, parse_hub
+from sdk_builder.rows.row import Origin, Reason, Row
+from sdk_builder.rows.shards import KINDS, blocks, kind
 
 OnBadShard: TypeAlias = Literal["error", "skip"]
 

@@ -36,7 +36,7 @@ from sdk_builder.training.data import (
 )
 from tests.unit.training.data_makers import QUICK, TEXTS, Listed, folder, jsonl, texts, write
 
-KINDS = ("a.jsonl", "a.jsonl.gz", "a.txt", "a.parquet")
+KINDS = ("a.jsonl", "a.jsonl.gz", "a.txt", "a.parquet", "a.csv", "a.tsv")
 ROWS = [{"text": f"text {number}"} for number in range(10)]
 
 
@@ -65,8 +65,8 @@ def test_rows_know_their_place(name: str, tmp_path: Path) -> None:
     maybe_pyarrow(name)
     path = write(tmp_path / name, ROWS)
     third = next(islice(open_source(str(path)).rows(), 2, None))
-    # A text's paragraphs are told by their first line: 1, 3, 5 …
-    assert third.origin == Origin(str(path), 5 if name == "a.txt" else 3)
+    # A text's paragraphs are told by their first line: 1, 3, 5 …; a table has a line of names.
+    assert third.origin == Origin(str(path), {"a.txt": 5, "a.csv": 4, "a.tsv": 4}.get(name, 3))
 
 
 def test_a_paragraph_is_a_row(tmp_path: Path) -> None:
@@ -75,6 +75,44 @@ def test_a_paragraph_is_a_row(tmp_path: Path) -> None:
     rows = list(open_source(str(path)).rows())
     assert [row.fields["text"] for row in rows] == ["  One\ntwo.", "Three."]
     assert [row.origin.row for row in rows] == [2, 7]
+
+
+def test_a_table_has_fields_by_the_names_of_its_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'\xef\xbb\xbf,one,two\r\n0,"a, ""b""\r\nc",\r\n\r\n1,d,e\r\n')
+    first, second = open_source(str(path)).rows()
+    assert first.fields == {"one": 'a, "b"\r\nc', "two": ""}  # the column without a name is gone
+    assert (first.origin.row, second.origin.row) == (2, 5)
+    assert second.fields == {"one": "d", "two": "e"}
+
+
+def test_quotes_mean_nothing_in_a_table_with_tabs(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text('post\tclass\n"he said\tx\n', encoding="utf-8")
+    (row,) = open_source(str(path)).rows()
+    assert row.fields == {"post": '"he said', "class": "x"}
+
+
+def test_a_line_with_other_columns_is_one_row_and_the_next_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,n\na,1\nb\nc,3\n", encoding="utf-8")
+    assert fields(open_source(str(path))) == ["a", Reason.MISSING_FIELD, "c"]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'text\n"never closed\n', "unexpected end of data"),
+        (b"text\na\n\xff\xfe\n", "not UTF-8"),
+        (b"text\n" + b"a" * 200_000 + b"\n", "field larger than field limit"),
+    ],
+)
+def test_a_damaged_table_is_one_line(data: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(data)
+    with pytest.raises(ShardError, match=said) as caught:
+        list(open_source(str(path)).rows())
+    assert "\n" not in caught.value.message
 
 
 def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:

@@ -15,5 +15,5 @@ def package(name: str, what: str) -> ModuleType:
     except ImportError as error:
         raise MissingPackageError(
             f"{what} needs the package {name.split('.')[0]}, which is not installed.",
-            "Install it: pip install 'shakti-sdk[train]'",
+            "Install it: pip install 'shakti-sdk[train]', or [eval]",
         ) from error

@@ -9,8 +9,8 @@ from itertools import count
 from typing import Any
 
 from sdk_builder.errors import DataError, NetworkError, UsageError
-from sdk_builder.training.data.needs import package
-from sdk_builder.training.data.rows import Origin, Row
+from sdk_builder.rows.needs import package
+from sdk_builder.rows.row import Origin, Row
 
 HUB = "hub:"
 _NAME = re.compile(
