@@ -8,7 +8,7 @@ other continuation is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sdk_builder.evaluation.continuations import Continuation, ContinuationScorer, continuation
@@ -85,31 +85,12 @@ class Likelihoods:
             if suite.decisions is None:
                 yield one.index, self._all(one.wanted)
             else:
-                yield one.index, self._best(one.wanted, suite.decisions(items[one.index]))
+                decisions = suite.decisions(items[one.index])
+                yield one.index, likeliest(self._all, one.wanted, decisions, self._margin)
 
     def _all(self, wanted: Sequence[Continuation]) -> tuple[float, ...]:
         found = {one.index: one.log_likelihood for one in self._scorer.score(wanted)}
         return tuple(found[at] for at in range(len(wanted)))
-
-    def _best(
-        self, wanted: Sequence[Continuation], decisions: Sequence[Sequence[int]]
-    ) -> tuple[float, ...]:
-        """decisions: sets of answers, of each of which the likeliest is wanted."""
-        values = list(self._all([_first_token(one) for one in wanted]))
-        exact = {at for at, one in enumerate(wanted) if one.count == 1}
-
-        def is_out(at: int) -> bool:
-            return all(
-                any(other in exact and values[other] > values[at] + self._margin for other in one)
-                for one in decisions
-                if at in one
-            )
-
-        for at in sorted(range(len(wanted)), key=lambda at: -values[at]):
-            if at not in exact and not is_out(at):
-                (values[at],) = self._all([wanted[at]])
-                exact.add(at)
-        return tuple(values)
 
     def _continuation(self, asked: Asked) -> Continuation:
         context, tokens = self.encode(asked)
@@ -136,6 +117,34 @@ class Likelihoods:
             assert self._info.bos_id is not None  # the manifest holds no add_bos without it
             return [self._info.bos_id, *ids]
         return ids
+
+
+def likeliest(
+    score: Callable[[Sequence[Continuation]], Sequence[float]],
+    wanted: Sequence[Continuation],
+    decisions: Sequence[Sequence[int]],
+    margin: float,
+) -> tuple[float, ...]:
+    """Likelihoods of `wanted`, of which the likeliest of each set in `decisions` is exact and every
+    other no less than it is, and still less than that one.
+
+    score: likelihoods of continuations; margin: how far a first token's may be off, nats.
+    """
+    values = list(score([_first_token(one) for one in wanted]))
+    exact = {at for at, one in enumerate(wanted) if one.count == 1}
+
+    def is_out(at: int) -> bool:
+        return all(
+            any(other in exact and values[other] > values[at] + margin for other in one)
+            for one in decisions
+            if at in one
+        )
+
+    for at in sorted(range(len(wanted)), key=lambda at: -values[at]):
+        if at not in exact and not is_out(at):
+            (values[at],) = score([wanted[at]])
+            exact.add(at)
+    return tuple(values)
 
 
 def _first_token(one: Continuation) -> Continuation:
