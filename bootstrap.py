@@ -136,6 +136,14 @@ def link_command(python: Path) -> Command:
     return Command((*argv, "-e", "."), "pip install --no-deps -e .")
 
 
+def pytest_command(python: Path, arguments: Sequence[str], processors: int) -> Command:
+    """pytest with `arguments`, two tests at a time where there are two processors; naming tests or
+    -n takes that back."""
+    said = any(not one.startswith("-") or one.startswith("-n") for one in arguments)
+    given = arguments if said or processors < 2 else ("-n", "2", *arguments)
+    return Command((str(python), "-m", "pytest", *given), shlex.join(("pytest", *given)))
+
+
 def sdk_command(python: Path, *arguments: str) -> Command:
     """A shakti-sdk command in the virtual environment."""
     shown = shlex.join(("shakti-sdk", *arguments))
@@ -364,8 +372,7 @@ def test(arguments: Sequence[str]) -> int:
     """ruff, mypy, then pytest with `arguments`; all of them run, pytest's summary is last."""
     python = set_up(("dev",))
     failed = [command.shown for command in check_commands(python) if execute(command)]
-    pytest = Command((str(python), "-m", "pytest", *arguments), shlex.join(("pytest", *arguments)))
-    code = execute(pytest)
+    code = execute(pytest_command(python, arguments, os.cpu_count() or 1))
     for shown in failed:
         say(f"error: {shown} failed, see above")
     return code or (1 if failed else 0)

@@ -155,6 +155,25 @@ def test_venv_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pyt
     assert bootstrap.venv_folder() == bootstrap.ROOT / ".venv"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "processors", "shown"),
+    [
+        ((), 2, "pytest -n 2"),
+        (("-x", "--durations=5"), 16, "pytest -n 2 -x --durations=5"),
+        ((), 1, "pytest"),
+        (("-n", "4"), 8, "pytest -n 4"),
+        (("-n0",), 8, "pytest -n0"),
+        (("tests/unit/test_log.py",), 8, "pytest tests/unit/test_log.py"),
+    ],
+)
+def test_all_tests_run_two_at_a_time_and_named_ones_alone(
+    arguments: tuple[str, ...], processors: int, shown: str
+):
+    command = bootstrap.pytest_command(Path("python"), arguments, processors)
+    assert command.shown == shown
+    assert command.argv == ("python", "-m", *shown.split())
+
+
 @pytest.mark.parametrize("arguments", [[], ["frobnicate"]])
 def test_unknown_command_prints_usage_and_ends_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
