@@ -130,6 +130,7 @@ class ReportOptions:
     grid_g_per_kwh: float | None
     base: tuple[Path, ...]  # to compare with
     force: bool
+    paper: bool = False  # beside the paper's numbers; results may also be evaluations and bundles
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ ROW_IN, GROUP_IN = 0.25, 0.3
 TOP_IN, AXIS_IN, PANEL_TITLE_IN = 0.45, 0.5, 0.42
 BAR = 0.7  # of a row
 LONGEST, LETTER_IN = 18, 0.075  # a row label's letters, and what one takes
-Fill = Literal["solid", "hollow"]
+Fill = Literal["solid", "hollow", "empty"]
 # Behind text, so that no line of the grid runs through it.
 _PATCH = {"facecolor": shade("paper"), "edgecolor": "none", "pad": 1.0}
 
@@ -34,7 +34,8 @@ class Bar:
     """One row: `value` as a bar, low..high as a line, `samples` as dots.
 
     `text` is the value in words and `remark` what stands behind it ("n=5").
-    hollow: not measured here; drawn hatched, without a fill.
+    hollow: not measured here; drawn hatched, without a fill. empty: there is no value; `text`
+    says so where the bar would be.
     """
 
     label: str
@@ -154,7 +155,36 @@ def _heading(axes: Axes, y: float, text: str, left_in: float) -> None:
     )
 
 
+def empty_bar(label: str, text: str = "not measured") -> Bar:
+    """A row without a value, said in words."""
+    return Bar(label, 0.0, text, "", shade("soft"), fill="empty")
+
+
+def _draw_empty(axes: Axes, y: float, bar: Bar) -> None:
+    inches = _width_in(axes)
+    for place_in, align, text, style in (
+        (-0.07, "right", short(bar.label, LONGEST), "normal"),
+        (0.07, "left", bar.text, "italic"),
+    ):
+        axes.text(
+            place_in / inches,
+            y,
+            text,
+            transform=axes.get_yaxis_transform(),
+            ha=align,
+            va="center",
+            fontsize=8,
+            fontstyle=style,
+            color=shade("ink" if align == "right" else "soft"),
+            bbox=None if align == "right" else _PATCH,
+            gid=None if align == "right" else gid("empty", bar.label),
+        )
+
+
 def _draw_bar(axes: Axes, y: float, bar: Bar) -> None:
+    if bar.fill == "empty":
+        _draw_empty(axes, y, bar)
+        return
     hollow = bar.fill == "hollow"
     drawn = axes.barh(
         y,

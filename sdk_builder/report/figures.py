@@ -37,12 +37,16 @@ def draw_all(dataset: Dataset) -> tuple[Drawing, ...]:
 # --- bars -------------------------------------------------------------------------------
 
 
-def decode(dataset: Dataset) -> Drawing | None:
-    """Figure 6: tokens/s of each device, model and format, and the paper's apart."""
+def decode(dataset: Dataset, *, always: bool = False) -> Drawing | None:
+    """Figure 6: tokens/s of each device, model and format, and the paper's apart.
+
+    always: also where nothing was measured, which it then says.
+    """
     groups = _groups(dataset, lambda result: _headline(result, "decode"))
-    if not groups:
+    if not groups and not always:
         return None
-    measured = bars.Panel("measured", "tokens/s, decode, measured", groups)
+    nothing = bars.Group("No benchmark result was given", (bars.empty_bar("decode"),))
+    measured = bars.Panel("measured", "tokens/s, decode, measured", groups or (nothing,))
     quoted = bars.Panel(
         "paper",
         "tokens/s, paper (scale of its own)",

@@ -63,5 +63,5 @@ def _row(cells: list[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    detail = cell.detail.replace("\n", ", ")
+    detail = ", ".join(part for part in (cell.whose, cell.detail.replace("\n", ", ")) if part)
     return f"{escape(cell.text)} ({escape(detail)})" if detail else escape(cell.text)
