@@ -29,6 +29,7 @@ from sdk_builder.cli.answers import (
 from sdk_builder.cli.conversation import SessionConversation
 from sdk_builder.cli.requests import (
     BenchOptions,
+    CardOptions,
     CompareOptions,
     DemoBuildOptions,
     DemoInstallOptions,
@@ -218,6 +219,20 @@ class InstalledLibrary:
                 )
             step.result(f"Wrote {len(written.paths)} files")
         return written
+
+    def card(self, options: CardOptions, steps: Steps) -> str:
+        """Make a model card, and write it where it is to be written."""
+        from sdk_builder.benchmark.analysis.energy import DEFAULT_GRID_G_PER_KWH
+
+        grid = DEFAULT_GRID_G_PER_KWH if options.grid_g_per_kwh is None else options.grid_g_per_kwh
+        self.require_new(options.output, force=options.force)
+        with steps.step("Writing the card"):
+            from sdk_builder.report.card import card_of, write_card
+
+            text = card_of(options.bundle, options.results, grid_g_per_kwh=grid)
+            if options.output is not None:
+                write_card(text, options.output, force=options.force)
+        return text
 
     def compare(self, options: CompareOptions) -> Comparison:
         """Test whether one measurement is slower than another."""

@@ -134,6 +134,17 @@ class ReportOptions:
 
 
 @dataclass(frozen=True)
+class CardOptions:
+    """What the user asked of a model card; output None: it is only printed."""
+
+    bundle: Path
+    results: tuple[Path, ...]
+    output: Path | None
+    grid_g_per_kwh: float | None
+    force: bool
+
+
+@dataclass(frozen=True)
 class CompareOptions:
     """What the user asked of a comparison; shares are text such as "3%"."""
 

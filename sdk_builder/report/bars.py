@@ -25,6 +25,7 @@ TOP_IN, AXIS_IN, PANEL_TITLE_IN = 0.45, 0.5, 0.42
 BAR = 0.7  # of a row
 LONGEST, LETTER_IN = 18, 0.075  # a row label's letters, and what one takes
 Fill = Literal["solid", "hollow", "empty"]
+_WORDS_PT = 58  # what the words of a row without a value take
 # Behind text, so that no line of the grid runs through it.
 _PATCH = {"facecolor": shade("paper"), "edgecolor": "none", "pad": 1.0}
 
@@ -129,14 +130,17 @@ def _draw_panel(axes: Axes, panel: Panel, left_in: float) -> None:
             y += 1.0
         for reference in panel.references:
             if reference.group == index:
-                _draw_reference(axes, reference, group.bars[-1].value, first, y)
+                _draw_reference(axes, reference, group.bars[-1], first, y)
     reach = [v for g in panel.groups for b in g.bars for v in (b.value, b.high, *b.samples) if v]
     axes.set_xlim(0, 1.04 * max(reach, default=1.0))
     axes.set_ylim(y + 0.15, 0)
     axes.set_yticks([])
     axes.grid(axis="x", color=shade("grid"), linewidth=0.8)
     axes.set_xlabel(panel.unit, fontsize=8)
-    axes.locator_params(axis="x", nbins=6)
+    if reach:
+        axes.locator_params(axis="x", nbins=6)
+    else:
+        axes.set_xticks([])  # a scale of nothing
 
 
 def _heading(axes: Axes, y: float, text: str, left_in: float) -> None:
@@ -178,6 +182,7 @@ def _draw_empty(axes: Axes, y: float, bar: Bar) -> None:
             color=shade("ink" if align == "right" else "soft"),
             bbox=None if align == "right" else _PATCH,
             gid=None if align == "right" else gid("empty", bar.label),
+            zorder=5,
         )
 
 
@@ -238,10 +243,8 @@ def _draw_spread(axes: Axes, y: float, bar: Bar) -> None:
     )
 
 
-def _draw_reference(
-    axes: Axes, reference: Reference, last: float, top: float, bottom: float
-) -> None:
-    """A dashed line over a group's rows; its text stands behind the last bar."""
+def _draw_reference(axes: Axes, reference: Reference, last: Bar, top: float, bottom: float) -> None:
+    """A dashed line over a group's rows; its text stands behind the last bar, or its words."""
     axes.plot(
         [reference.value] * 2,
         [top, bottom],
@@ -252,8 +255,8 @@ def _draw_reference(
     )
     axes.annotate(
         reference.text,
-        (max(reference.value, last), bottom - 0.5),
-        xytext=(5, 0),
+        (max(reference.value, last.value), bottom - 0.5),
+        xytext=(_WORDS_PT if last.fill == "empty" else 5, 0),
         textcoords="offset points",
         ha="left",
         va="center",

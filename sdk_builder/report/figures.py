@@ -37,7 +37,12 @@ def draw_all(dataset: Dataset) -> tuple[Drawing, ...]:
 # --- bars -------------------------------------------------------------------------------
 
 
-def decode(dataset: Dataset, *, always: bool = False) -> Drawing | None:
+def decode(
+    dataset: Dataset,
+    *,
+    title: str = "Decode speed (as the paper's Figure 6)",
+    always: bool = False,
+) -> Drawing | None:
     """Figure 6: tokens/s of each device, model and format, and the paper's apart.
 
     always: also where nothing was measured, which it then says.
@@ -60,7 +65,7 @@ def decode(dataset: Dataset, *, always: bool = False) -> Drawing | None:
             "without spread or n, and on a scale of its own.",
         ]
     )
-    figure = bars.draw("Decode speed (as the paper's Figure 6)", note, [measured, quoted])
+    figure = bars.draw(title, note, [measured, quoted])
     caption = (
         "Decode tokens/s of each device, model and format. The hatched bars are "
         f"the paper's ({paper.SOURCE}, Figure 6), not measured here: other hardware, other "

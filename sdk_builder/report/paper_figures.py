@@ -27,7 +27,7 @@ from sdk_builder.report.paper_values import (
 from sdk_builder.report.style import format_colour, house_style, lines_of, shade
 
 SIZE_FORMATS = {"none": "FP32", "q8": "Q8", "q5": "Q5", "q4": "Q4"}
-_SOLID = "Solid: measured here. Line: 95 % interval. n: items."
+_SOLID = "Solid: measured here. Line: its confidence interval. n: items."
 _HALF = len(PEERS) // 2
 
 
@@ -35,9 +35,10 @@ def draw_all(inputs: Inputs) -> tuple[Drawing, ...]:
     """All six figures, and Table 3 as one; each is there whatever was measured."""
     with house_style():
         benchmarks = [benchmark(figure, inputs.series) for figure in FIGURES]
-        speed = figures.decode(inputs.dataset, always=True)
+        title = "Figure 6: tokens/s by hardware"
+        speed = figures.decode(inputs.dataset, title=title, always=True)
         assert speed is not None  # always
-        named = replace(speed, name="paper-figure-6", title="Figure 6: tokens/s by hardware")
+        named = replace(speed, name="paper-figure-6", title=title)
         return (*benchmarks, sizes(inputs.sizes), named, accuracy(TABLE_3, inputs.series))
 
 
@@ -106,7 +107,8 @@ def _bar(series: Series, metric: Metric) -> bars.Bar:
     times = 100.0 if in_percent(metric) else 1.0
     low, high = (None if end is None else end * times for end in (metric.low, metric.high))
     return bars.Bar(
-        series.label,
+        # In front: a long name is cut at its end.
+        f"{series.scheme} · {series.label.replace(f' {series.scheme}', '', 1)}",
         metric.value * times,
         number(metric.value * times),
         f"n={metric.items}",
@@ -173,7 +175,8 @@ def sizes(found: Sequence[Sized]) -> Drawing:
         [
             "Solid: size of the program file, measured here; exact, n = 1. ×: times smaller than",
             "FP32, which is 4 bytes a parameter where no FP32 bundle was given.",
-            f"Dashed: {paper.MARK} ({paper.SOURCE}, Figure 5): Q4 about 8× smaller.",
+            f"Dashed: {paper.MARK}: Q4 about 8× smaller",
+            f"({paper.SOURCE}, Figure 5).",
         ]
     )
     title = "Figure 5: size by format"

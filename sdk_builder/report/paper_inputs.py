@@ -189,7 +189,7 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
     runs: list[Path] = []
     bundles: list[Path] = []
     for path in dict.fromkeys(one for given in paths for one in _inside(given)):
-        if _is_bundle(path):
+        if is_bundle(path):
             bundles.append(path)
         elif path.suffix == SUFFIX:
             runs.append(path)
@@ -224,7 +224,7 @@ def _inside(path: Path) -> Iterator[Path]:
     """What a path means: a file or a bundle itself, a folder's files and bundles by name."""
     if not path.exists():
         raise InputError(f"{path} is not there.", WANTED)
-    if not path.is_dir() or _is_bundle(path):
+    if not path.is_dir() or is_bundle(path):
         yield path
         return
     found = [one for one in sorted(path.iterdir()) if _is_ours(one)]
@@ -234,10 +234,11 @@ def _inside(path: Path) -> Iterator[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    return _is_bundle(path) or path.suffix == SUFFIX or (path.is_file() and is_evaluation(path))
+    return is_bundle(path) or path.suffix == SUFFIX or (path.is_file() and is_evaluation(path))
 
 
-def _is_bundle(path: Path) -> bool:
+def is_bundle(path: Path) -> bool:
+    """Whether it looks like a bundle's folder, or a zip."""
     return (path / MANIFEST_NAME).is_file() or (path.is_file() and path.suffix == ".zip")
 
 

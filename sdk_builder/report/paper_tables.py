@@ -73,12 +73,19 @@ def metric_cell(found: Metric, percent: bool) -> Cell:
     if found.value is None:
         return Cell("not measured", f"n={found.items}", "missing")
     times = 100.0 if percent else 1.0
+    written = number if found.unit in ("share", "score") else fine
     spread = (
         "no interval"
         if found.low is None or found.high is None
-        else f"{number(found.low * times)} to {number(found.high * times)}"
+        else f"{written(found.low * times)} to {written(found.high * times)}"
     )
-    return Cell(number(found.value * times), f"{spread}\nn={found.items}", "measured")
+    return Cell(written(found.value * times), f"{spread}\nn={found.items}", "measured")
+
+
+def fine(value: float) -> str:
+    """A ratio or nats for people: three digits that count, since these may be small."""
+    text = show(value)
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def number(value: float) -> str:
@@ -129,7 +136,7 @@ def by_category(suite: str, series: Sequence[Series]) -> Table:
         f"paper-{suite}-categories",
         f"{name} by category",
         (
-            *(Column("Model"), Column("Category")),
+            *(Column("Model"), Column("Category", "code")),
             *(Column(title, "number") for title in titles.values()),
         ),
         rows,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sdk_builder.benchmark.analysis.shift import holm
 from sdk_builder.report.content import Cell, Column, Table
 from sdk_builder.report.paper_inputs import Compared, Series
-from sdk_builder.report.paper_tables import NOT_MEASURED, metric_cell, number
+from sdk_builder.report.paper_tables import NOT_MEASURED, fine, metric_cell, number
 
 LEVEL = 0.05
 NOTE = (
@@ -93,18 +93,22 @@ def _difference(one: Judged) -> Cell:
     if found.difference is None:
         return NOT_MEASURED
     times, unit = (100.0, " pp") if found.unit == "share" else (1.0, "")
+    written = number if found.unit in ("share", "score") else fine
+
+    def shown(value: float) -> str:
+        return signed(value * times, written)
+
     spread = (
         "no interval"
         if found.low is None or found.high is None
-        else f"{signed(found.low * times)} to {signed(found.high * times)}"
+        else f"{shown(found.low)} to {shown(found.high)}"
     )
-    value = f"{signed(found.difference * times)}{unit}"
-    return Cell(value, f"{spread}\nn={found.items}", "measured")
+    return Cell(f"{shown(found.difference)}{unit}", f"{spread}\nn={found.items}", "measured")
 
 
-def signed(value: float) -> str:
+def signed(value: float, written: Callable[[float], str] = number) -> str:
     """A difference with its sign; 0 has none."""
-    text = number(value)
+    text = written(value)
     return f"+{text}" if value > 0 and float(text) != 0 else text
 
 

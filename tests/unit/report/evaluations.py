@@ -25,9 +25,7 @@ def metric(
     **values: Any,
 ) -> Metric:
     """One number."""
-    return Metric(
-        metric=name, group=group, value=value, low=low, high=high, items=items, **values
-    )
+    return Metric(metric=name, group=group, value=value, low=low, high=high, items=items, **values)
 
 
 def result(
