@@ -25,7 +25,7 @@ from sdk_builder.report.card_tables import bias, domains, harness, perplexity
 from sdk_builder.report.content import Table
 from sdk_builder.report.fields import CaseRow, case_rows
 from sdk_builder.report.markdown import escape, grid
-from sdk_builder.report.numbers import MIB, counted
+from sdk_builder.report.numbers import MIB
 from sdk_builder.report.paper_inputs import Inputs, Series, is_bundle, read_inputs
 from sdk_builder.report.paper_tables import energy
 from sdk_builder.report.quantization_table import judge, quantization
@@ -95,9 +95,9 @@ def _require_same(inputs: Inputs, own: str) -> None:
         str(result.path) for result in inputs.dataset.results if result.run.bundle.identity != own
     ]
     if others:
+        more = f" (and {len(others) - 1} more)." if others[1:] else "."
         raise InputError(
-            f"{others[0]} is of another bundle"
-            + (f", and so are {counted(len(others) - 1, 'other file')}." if others[1:] else "."),
+            f"{others[0]} is of another bundle{more}",
             "A card tells of one bundle's bytes: leave it out, or name the bundle it is of.",
         )
 

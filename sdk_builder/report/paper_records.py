@@ -96,8 +96,8 @@ def records(inputs: Inputs) -> Iterator[Record]:
 def _published(table: PaperTable) -> Iterator[Record]:
     for one in table.published:
         m = one.measure
-        # The paper does not say that its likelihood difference is in nats.
-        unit = {"score": "score", "percent": "percent", "nats": "not stated"}[m.scale]
+        # Whether the paper's likelihood difference is in nats is not known.
+        unit = {"score": "score", "percent": "percent", "nats": "not recorded"}[m.scale]
         place = f"Table {table.number}"
         yield Record(
             *(place, "published", one.model),
@@ -112,8 +112,9 @@ def _published(table: PaperTable) -> Iterator[Record]:
 def _measured(series: Series) -> Iterator[Record]:
     for suite in dict.fromkeys(result.suite for result in series.results):
         for one in series.metrics(suite):
+            mark: Mark = "missing" if one.value is None else "measured"
             yield Record(
-                *(_place(suite, one.metric, one.group), "measured", series.results[0].name),
+                *(_place(suite, one.metric, one.group), mark, series.results[0].name),
                 scheme=series.scheme,
                 identity=series.identity,
                 suite=suite,

@@ -175,7 +175,7 @@ def _method(inputs: Inputs, grid_g_per_kwh: float) -> tuple[str, ...]:
         "Every suite ran on the bundle's program itself, the bytes that a phone runs. An interval "
         f"covers the true value with confidence {covers}: it is over the items of the suite, not "
         "over other prompts or other judges.",
-        "The paper's numbers are quoted, without interval or n, because it gives none.",
+        "The paper's numbers are quoted. None of them has an interval or n here.",
         CHOSEN,
         *speed,
     )

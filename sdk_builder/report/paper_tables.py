@@ -22,7 +22,7 @@ from sdk_builder.report.paper_values import (
 )
 
 NOT_MEASURED = Cell("not measured", "", "missing")
-NOT_IN_PAPER = Cell("no number in the paper", "", "missing")
+NOT_IN_PAPER = Cell("no number recorded", "", "missing")
 
 
 def paper_table(table: PaperTable, series: Sequence[Series]) -> Table:
@@ -127,7 +127,7 @@ def by_category(suite: str, series: Sequence[Series]) -> Table:
         for one in series
         for group in _groups(one, suite)
     )
-    note = "The paper has no numbers by category." + (
+    note = "No number of the paper by category is recorded here." + (
         " Bias: from -1 to 1, above 0 where answers agree with a stereotype; 0 is best."
         if suite == "bbq"
         else " 50 % and 0 are best."
@@ -141,7 +141,8 @@ def by_category(suite: str, series: Sequence[Series]) -> Table:
         ),
         rows,
         note,
-        f"Not measured: no result of {name} was given. The paper has no numbers by category.",
+        f"Not measured: no result of {name} was given. No number of the paper by category is "
+        "recorded here, either.",
     )
 
 
@@ -295,7 +296,7 @@ def overview(inputs: Inputs, tables: Sequence[PaperTable]) -> Table:
         rows.append((Cell(table.title), published, _counted(count)))
     for figure in FIGURES:
         count = sum(_of_figure(one, figure.number) for one in series)
-        unknown = Cell("not recorded here", "published as a drawing", "missing")
+        unknown = Cell("value not recorded here", "", "missing")
         rows.append((Cell(figure.title), unknown, _counted(count)))
     rows += _figures_5_and_6(inputs)
     return Table(
@@ -303,8 +304,8 @@ def overview(inputs: Inputs, tables: Sequence[PaperTable]) -> Table:
         "What is compared",
         (Column("In the paper"), Column("Published values"), Column("Measured here")),
         tuple(rows),
-        "Hatched: published by the paper. With a bar at its side: measured here. In words and "
-        "empty: not measured. No row or bar mixes them.",
+        "Every value says whose it is; no row or bar mixes them. Drawn, the paper's are hatched "
+        "and ours are solid; where there is neither, words say so.",
     )
 
 

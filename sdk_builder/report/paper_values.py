@@ -88,8 +88,8 @@ TABLE_2 = PaperTable(
         Published("Shakti-250M", _domain("summarization", "legal"), 0.86),
         Published("Shakti-250M", _domain("factual", "finance"), 0.83),
     ),
-    "Scores from 0 to 1. The paper's were given by its own judge on its own questions: the same "
-    "scale, not the same test.",
+    "Scores from 0 to 1. The paper's questions and its way of scoring are not recorded here: the "
+    "same scale, not the same test.",
 )
 
 # --- Tables 3 and 4: responsible AI ----------------------------------------------------------
@@ -110,7 +110,7 @@ TABLE_3 = PaperTable(
         Published("Shakti-250M", IMPLICIT_HATE, 63.0),
         Published("Shakti-500M", IMPLICIT_HATE, 69.04),
     ),
-    "Accuracy: more is better. The paper states neither items nor prompts, nor an interval.",
+    "Accuracy: more is better. The paper's items, prompts and spread are not recorded here.",
 )
 
 LIKELIHOOD_DIFFERENCE = Measure(
@@ -128,9 +128,9 @@ TABLE_4 = PaperTable(
         Published("Shakti-250M", STEREOTYPE_SHARE, 52.07),
         Published("Shakti-500M", STEREOTYPE_SHARE, 51.9),
     ),
-    "Likelihood difference: 0 is best; ours is in nats, the paper states no unit. Stereotypes: "
-    "50 % is best. Many of the set's pairs are flawed (Blodgett et al. 2021), so neither number "
-    "shows that a model is free of bias.",
+    "Likelihood difference: 0 is best; ours is in nats, the paper's unit is not recorded here. "
+    "Stereotypes: 50 % is best. Many of the set's pairs are flawed (Blodgett et al. 2021), so "
+    "neither number shows that a model is free of bias.",
 )
 
 TABLES = (TABLE_2, TABLE_3, TABLE_4)

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from sdk_builder.benchmark.analysis.shift import holm
 from sdk_builder.report.content import Cell, Column, Table
+from sdk_builder.report.numbers import counted
 from sdk_builder.report.paper_inputs import Compared, Series
 from sdk_builder.report.paper_tables import NOT_MEASURED, fine, metric_cell, number
 
 LEVEL = 0.05
 NOTE = (
     "Difference: the first bundle minus the second, over the same items; shares in percentage "
-    "points, with a confidence interval. p: of no difference, then adjusted by Holm for the {tests}"
-    " tests of this report together, since one in twenty comes out below 0.05 by chance alone. "
+    "points, with a confidence interval. p: of no difference, then adjusted by Holm for {tests} "
+    "together, since one in twenty comes out below 0.05 by chance alone. "
     "'Nothing was shown' is not 'nothing changed': a change smaller than the interval may be there."
 )
 
@@ -68,7 +69,7 @@ def quantization(judged: Sequence[Judged]) -> Table:
         "What quantization changes",
         columns,
         tuple(map(_row, judged)),
-        NOTE.format(tests=tests),
+        NOTE.format(tests=counted(tests, "test")),
         "Not measured: no file has a comparison of two bundles on the same items.",
     )
 
@@ -145,7 +146,7 @@ def against_float(series: Sequence[Series]) -> Table:
             Column("KL, nats a token", "number"),
         ),
         rows,
-        "Ratio: 1 is no loss. KL: 0 is no difference. n counts tokens. The paper has no such "
-        "numbers.",
+        "Ratio: 1 is no loss. KL: 0 is no difference. n counts tokens. No such number of "
+        "the paper is recorded here.",
         "Not measured: no perplexity result was given.",
     )

@@ -68,10 +68,27 @@ def write_file(
     return path
 
 
-def lm_eval(path: Path, scores: dict[str, tuple[str, float, float | None]], scheme: str) -> Path:
-    """A file of lm-eval's suite: task -> metric, value, standard error."""
-    head = result("lm-eval", (), scheme=scheme).as_document()
-    del head["metrics"], head["data"], head["confidence"], head["options"]
+def _head(suite: str, values: dict[str, Any]) -> dict[str, Any]:
+    """What a document of every suite begins with."""
+    head = result(suite, (), **values).as_document()
+    for name in ("metrics", "data", "confidence", "options"):
+        del head[name]
+    return head
+
+
+def perplexity(path: Path, ratio: float, stderr: float, **values: Any) -> Path:
+    """A file of the perplexity suite, against the float model; over 99 tokens."""
+    against = {"ratio": ratio, "ratio_stderr": stderr, "kl": 0.0123}
+    numbers = {"perplexity": 17.26, "tokens": 99, "against": against}
+    path.write_text(json.dumps({**_head("perplexity", values), **numbers}))
+    return path
+
+
+def lm_eval(
+    path: Path, scores: dict[str, tuple[str, float, float | None]], scheme: str, **values: Any
+) -> Path:
+    """A file of lm-eval's suite: task -> metric, value, standard error; over 200 documents."""
+    head = _head("lm-eval", {"scheme": scheme, **values})
     head["scores"] = [
         {
             **{"task": task, "metric": name, "filter": "none", "value": value},
