@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def perplexity(path: Path, ratio: float, stderr: float, **values: Any) -> Path:
 
 
 def lm_eval(
-    path: Path, scores: dict[str, tuple[str, float, float | None]], scheme: str, **values: Any
+    path: Path, scores: Mapping[str, tuple[str, float, float | None]], scheme: str, **values: Any
 ) -> Path:
     """A file of lm-eval's suite: task -> metric, value, standard error; over 200 documents."""
     head = _head("lm-eval", {"scheme": scheme, **values})

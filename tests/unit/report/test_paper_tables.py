@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdk_builder.benchmark.records import Line
 from sdk_builder.report.content import Cell, Table
 from sdk_builder.report.dataset import Dataset
 from sdk_builder.report.fields import case_rows
@@ -340,7 +341,7 @@ def energies(tmp_path, lines):
 
 def test_energy_is_of_the_headline_decode(tmp_path):
     this = run([DECODE], rounds=10)
-    lines = [this]
+    lines: list[Line] = [this]
     for index in range(10):
         lines.append(round_start(this, index, index))
         # 1,000,000 nWh are 3.6 J: over 128 tokens, 28.125 mJ each.
