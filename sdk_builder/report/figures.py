@@ -83,7 +83,7 @@ def _paper_groups() -> tuple[bars.Group, ...]:
                 bars.Bar(
                     rate.label,
                     rate.rate,
-                    show(rate.rate),
+                    f"{rate.rate:g}",
                     "paper",
                     shade("soft"),
                     fill="hollow",

@@ -13,6 +13,7 @@ from sdk_builder.report import bars, figures, paper
 from sdk_builder.report.drawing import Drawing
 from sdk_builder.report.numbers import MIB, show
 from sdk_builder.report.paper_inputs import Inputs, Series, Sized
+from sdk_builder.report.paper_size_speed import SIZE_FORMATS, fp32_bytes
 from sdk_builder.report.paper_tables import in_percent, number, task_of
 from sdk_builder.report.paper_values import (
     FIGURES,
@@ -26,7 +27,6 @@ from sdk_builder.report.paper_values import (
 )
 from sdk_builder.report.style import format_colour, house_style, lines_of, shade
 
-SIZE_FORMATS = {"none": "FP32", "q8": "Q8", "q5": "Q5", "q4": "Q4"}
 _SOLID = "Solid: measured here. Line: its confidence interval. n: items."
 _HALF = len(PEERS) // 2
 
@@ -162,7 +162,7 @@ def sizes(found: Sequence[Sized]) -> Drawing:
     references: list[bars.Reference] = []
     for model, parameters in models:
         own = [one for one in found if (one.model, one.parameters) == (model, parameters)]
-        fp32 = _fp32_mib(own)
+        fp32 = fp32_bytes(own) / MIB
         claim = fp32 / paper.Q4_TIMES_SMALLER
         references.append(bars.Reference(len(groups), claim, "paper's Q4: about FP32 / 8"))
         heading = f"{model}, {parameters / 1e6:.1f} M parameters"
@@ -185,11 +185,6 @@ def sizes(found: Sequence[Sized]) -> Drawing:
         "by the paper, not measured here: Q4 about 8 times smaller than FP32."
     )
     return Drawing("paper-figure-5", title, caption, bars.draw(title, note, [panel]))
-
-
-def _fp32_mib(own: Sequence[Sized]) -> float:
-    measured = [one.size_bytes for one in own if one.scheme == "none"]
-    return (max(measured) if measured else 4 * own[0].parameters) / MIB
 
 
 def _size_bars(own: Sequence[Sized], fp32: float) -> Iterator[bars.Bar]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,22 +160,34 @@ def series_of(results: Iterable[SuiteResult]) -> tuple[Series, ...]:
 
 
 def _compared(file: ResultFile) -> Iterator[Compared]:
-    """The file's comparisons. A comparison names no suite: it is the one that has its metric."""
-    names = {_name(key, one): one.label for one in file.results for key in ("bundle", "identity")}
+    """The file's comparisons, each with its suite and with labels in place of paths."""
+    labels = {name: one.label for one in file.results for name in (one.bundle, one.identity)}
     for one in file.comparisons:
-        suites = dict.fromkeys(r.suite for r in file.results if r.find(one.metric, one.group))
-        suite = next(iter(suites or dict.fromkeys(r.suite for r in file.results)), "")
-        shown = one.model_copy(
-            update={side: names.get(getattr(one, side), getattr(one, side)) for side in _SIDES}
-        )
-        yield Compared(suite, shown)
+        of, against = (labels.get(side, side) for side in (one.of, one.against))
+        shown = one.model_copy(update={"of": of, "against": against})
+        yield Compared(_suite(file, shown), shown)
 
 
-_SIDES = ("of", "against")
+def _suite(file: ResultFile, compared: Comparison) -> str:
+    """The suite that a comparison is of, which it does not name itself.
+
+    It is one that has the metric; of several, one where the two bundles differ by as much.
+    """
+    having = [r for r in file.results if r.find(compared.metric, compared.group)]
+    suites = dict.fromkeys(r.suite for r in having or file.results)
+    if len(suites) > 1:
+        fitting = dict.fromkeys(s for s in suites if _differs_so(having, s, compared))
+        suites = fitting or suites
+    return " or ".join(suites)
 
 
-def _name(key: str, result: SuiteResult) -> str:
-    return str(getattr(result, key))
+def _differs_so(having: Sequence[SuiteResult], suite: str, compared: Comparison) -> bool:
+    values = {r.label: r.find(compared.metric, compared.group) for r in having if r.suite == suite}
+    sides = (values.get(compared.of), values.get(compared.against))
+    of, against = (None if side is None else side.value for side in sides)
+    if of is None or against is None or compared.difference is None:
+        return False
+    return math.isclose(of - against, compared.difference, rel_tol=1e-6, abs_tol=1e-9)
 
 
 # --- reading ------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from sdk_builder.report import paper
 from sdk_builder.report.content import Mark
 from sdk_builder.report.fields import Field
 from sdk_builder.report.numbers import headline_case, summary_of
-from sdk_builder.report.paper_figures import SIZE_FORMATS
 from sdk_builder.report.paper_inputs import Inputs, Series
+from sdk_builder.report.paper_size_speed import SIZE_FORMATS
 from sdk_builder.report.paper_tables import task_of
 from sdk_builder.report.paper_values import FIGURES, TABLES, PaperTable
 from sdk_builder.report.quantization_table import Judged

@@ -14,6 +14,7 @@ from sdk_builder.report.fields import CASE_FIELDS, SAMPLE_FIELDS, CaseRow, case_
 from sdk_builder.report.numbers import counted
 from sdk_builder.report.paper_inputs import Inputs, Series, read_inputs
 from sdk_builder.report.paper_records import FIELDS, JUDGED_FIELDS, records
+from sdk_builder.report.paper_size_speed import size_table, speed_table
 from sdk_builder.report.paper_tables import (
     by_category,
     energy,
@@ -23,7 +24,7 @@ from sdk_builder.report.paper_tables import (
     scores,
 )
 from sdk_builder.report.paper_values import CHOSEN, TABLES
-from sdk_builder.report.quantization_table import Judged, against_float, judge, quantization
+from sdk_builder.report.quantization_table import SHOWN, Judged, against_float, judge, quantization
 from sdk_builder.report.records_out import to_csv
 from sdk_builder.report.write import (
     FORMATS,
@@ -81,7 +82,7 @@ def make_content(
     table_2, table_3, table_4 = (paper_table(table, series) for table in TABLES)
     return Content(
         title=title,
-        lead=_lead(inputs),
+        lead=(*_lead(inputs), *_shown(judged)),
         headline=overview(inputs, TABLES),
         warnings=_warnings(inputs),
         drawings=_draw(inputs) if drawn else (),
@@ -93,6 +94,8 @@ def make_content(
             by_category("crows-pairs", series),
             scores(series),
             peers(inputs),
+            size_table(inputs.sizes),
+            speed_table(dataset),
             quantization(judged),
             against_float(series),
             energy(dataset, rows),
@@ -139,6 +142,16 @@ def _lead(inputs: Inputs) -> tuple[str, ...]:
         "difference to the paper's numbers tells of this kit, since models, prompts, judges and "
         "hardware are others.",
     )
+
+
+def _shown(judged: Sequence[Judged]) -> Iterator[str]:
+    """What all comparisons come to, in one sentence."""
+    count = sum(one.verdict == SHOWN for one in judged)
+    if judged:
+        yield (
+            f"Between formats, {count} of {counted(len(judged), 'comparison')} showed a "
+            "difference, all tests taken together."
+        )
 
 
 def _warnings(inputs: Inputs) -> tuple[Warned, ...]:

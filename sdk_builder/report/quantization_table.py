@@ -12,6 +12,7 @@ from sdk_builder.report.paper_inputs import Compared, Series
 from sdk_builder.report.paper_tables import NOT_MEASURED, fine, metric_cell, number
 
 LEVEL = 0.05
+SHOWN = "a difference was shown"
 NOTE = (
     "Difference: the first bundle minus the second, over the same items; shares in percentage "
     "points, with a confidence interval. p: of no difference, then adjusted by Holm for {tests} "
@@ -52,7 +53,7 @@ def _verdict(compared: Compared, adjusted: float | None) -> str:
             return "nothing can be said: no interval, no test"
         return "differs by its interval; not tested"
     if adjusted < LEVEL:
-        return "a difference was shown"
+        return SHOWN
     return "nothing was shown, taking all tests together"
 
 

@@ -135,6 +135,10 @@ def test_a_part_of_the_items_is_a_warning(whole):
     assert any("bbq: 500 of 58492" in warning for warning in whole[1].warnings)
 
 
+def test_lead_says_how_many_differences_were_shown(whole):
+    assert "1 of 3 comparisons showed a difference" in (whole[0] / "report.md").read_text()
+
+
 def test_report_of_nothing_measured_stands_nevertheless(tmp_path):
     empty = write_file(tmp_path / "e.json", [result("bbq", [metric("accuracy", None)])])
     written = write_paper_report([empty], tmp_path / "out", formats=FORMATS)
@@ -256,6 +260,30 @@ def test_results_that_were_given_twice_count_once(tmp_path):
     assert len(inputs.results) == 1
     assert len(inputs.comparisons) == 1
     assert inputs.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("difference", "suite"), [(-0.1, "bbq"), (-0.2, "toxigen"), (-0.3, "bbq or toxigen")]
+)
+def test_suite_of_a_comparison_is_the_one_that_differs_so(tmp_path, difference, suite):
+    results = [
+        result(suite, [metric("accuracy", 0.5 - by * (scheme == "q4"))], scheme=scheme)
+        for suite, by in (("bbq", 0.1), ("toxigen", 0.2))
+        for scheme in ("none", "q4")
+    ]
+    file = write_file(tmp_path / "a.json", results, [comparison("accuracy", difference)])
+    (found,) = read_inputs([file]).comparisons
+    assert (found.suite, found.found.of, found.found.against) == (
+        *(suite, f"{MODEL} q4"),
+        f"{MODEL} none",
+    )
+
+
+def test_comparison_of_unknown_bundles_keeps_their_names(tmp_path):
+    one = comparison("accuracy", 0.1, of="this", against="that")
+    file = write_file(tmp_path / "a.json", [result("bbq", [])], [one])
+    (found,) = read_inputs([file]).comparisons
+    assert (found.suite, found.found.of, found.found.against) == ("bbq", "this", "that")
 
 
 def test_results_that_differ_are_a_warning(tmp_path):
