@@ -22,7 +22,7 @@ from sdk_builder.evaluation.results import (
     is_evaluation,
     read_results,
 )
-from sdk_builder.report.dataset import Dataset
+from sdk_builder.report.dataset import USUAL_RUNTIME, Dataset
 from sdk_builder.report.loading import load
 
 WANTED = (
@@ -125,8 +125,15 @@ class Inputs:
 
     @property
     def sizes(self) -> tuple[Sized, ...]:
-        """Each bundle's program, as its manifest or a run's first line tells it; once each."""
-        runs = (result.run.bundle for result in self.dataset.results)
+        """Each bundle's program, as its manifest or a run's first line tells it; once each.
+
+        Not the model files of other tools that were measured beside ours.
+        """
+        runs = (
+            result.run.bundle
+            for result in self.dataset.results
+            if result.run.runtime.name == USUAL_RUNTIME
+        )
         measured = (
             Sized(
                 *(one.model, one.parameters, one.scheme, one.scheme),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sdk_builder.benchmark.records import RuntimeFacts
 from sdk_builder.errors import BundleError, InputError, TargetExistsError, UsageError
 from sdk_builder.report.html import to_html
 from sdk_builder.report.markdown import to_markdown
@@ -249,6 +250,14 @@ def test_folder_means_its_results_and_bundles(tmp_path):
     assert len(inputs.dataset.results) == 1
     assert [(one.model, one.size_bytes) for one in inputs.bundles] == [("tiny", 768)]
     assert [one.model for one in inputs.sizes] == [MODEL, "tiny"]
+
+
+def test_sizes_are_of_bundles_and_not_of_other_tools_files(tmp_path):
+    peer = RuntimeFacts(name="llama.cpp", protocol=1)
+    file = write(tmp_path / "a.jsonl", complete(run([DECODE], runtime=peer), {DECODE: FAST}))
+    inputs = read_inputs([file])
+    assert len(inputs.dataset.results) == 1
+    assert inputs.sizes == ()
 
 
 def test_results_that_were_given_twice_count_once(tmp_path):
