@@ -30,6 +30,7 @@ from sdk_builder.cli.answers import (
 from sdk_builder.cli.conversation import SessionConversation
 from sdk_builder.cli.requests import (
     BenchOptions,
+    CardOptions,
     CompareOptions,
     DemoBuildOptions,
     DemoInstallOptions,
@@ -205,22 +206,47 @@ class InstalledLibrary:
         from sdk_builder.benchmark.analysis.energy import DEFAULT_GRID_G_PER_KWH
         from sdk_builder.benchmark.result_sets import result_files
 
-        files = result_files(options.results, side_by_side=True)
-        grid = options.grid_g_per_kwh
+        grid = DEFAULT_GRID_G_PER_KWH if options.grid_g_per_kwh is None else options.grid_g_per_kwh
+        files = [] if options.paper else result_files(options.results, side_by_side=True)
         with steps.step("Writing the report") as step:
+            from sdk_builder.report.paper_report import write_paper_report
             from sdk_builder.report.write import write_report
 
-            written = write_report(
-                files,
-                options.output,
-                formats=options.formats,
-                title=options.title,
-                grid_g_per_kwh=DEFAULT_GRID_G_PER_KWH if grid is None else grid,
-                base=result_files(options.base),
-                force=options.force,
-            )
+            if options.paper:
+                written = write_paper_report(
+                    options.results,
+                    options.output,
+                    formats=options.formats,
+                    title=options.title,
+                    grid_g_per_kwh=grid,
+                    force=options.force,
+                )
+            else:
+                written = write_report(
+                    files,
+                    options.output,
+                    formats=options.formats,
+                    title=options.title,
+                    grid_g_per_kwh=grid,
+                    base=result_files(options.base),
+                    force=options.force,
+                )
             step.result(f"Wrote {len(written.paths)} files")
         return written
+
+    def card(self, options: CardOptions, steps: Steps) -> str:
+        """Make a model card, and write it where it is to be written."""
+        from sdk_builder.benchmark.analysis.energy import DEFAULT_GRID_G_PER_KWH
+
+        grid = DEFAULT_GRID_G_PER_KWH if options.grid_g_per_kwh is None else options.grid_g_per_kwh
+        self.require_new(options.output, force=options.force)
+        with steps.step("Writing the card"):
+            from sdk_builder.report.card import card_of, write_card
+
+            text = card_of(options.bundle, options.results, grid_g_per_kwh=grid)
+            if options.output is not None:
+                write_card(text, options.output, force=options.force)
+        return text
 
     def compare(self, options: CompareOptions) -> Comparison:
         """Test whether one measurement is slower than another."""

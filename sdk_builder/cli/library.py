@@ -29,6 +29,7 @@ from sdk_builder.cli.answers import (
 )
 from sdk_builder.cli.requests import (
     BenchOptions,
+    CardOptions,
     CompareOptions,
     DemoBuildOptions,
     DemoInstallOptions,
@@ -98,6 +99,8 @@ class Library(Protocol):
     def bench(self, options: BenchOptions, steps: Steps) -> Sequence[Benched]: ...
 
     def report(self, options: ReportOptions, steps: Steps) -> Written: ...
+
+    def card(self, options: CardOptions, steps: Steps) -> str: ...
 
     def compare(self, options: CompareOptions) -> Comparison: ...
 

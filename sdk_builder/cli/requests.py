@@ -143,6 +143,18 @@ class ReportOptions:
     grid_g_per_kwh: float | None
     base: tuple[Path, ...]  # to compare with
     force: bool
+    paper: bool = False  # beside the paper's numbers; results may also be evaluations and bundles
+
+
+@dataclass(frozen=True)
+class CardOptions:
+    """What the user asked of a model card; output None: it is only printed."""
+
+    bundle: Path
+    results: tuple[Path, ...]
+    output: Path | None
+    grid_g_per_kwh: float | None
+    force: bool
 
 
 @dataclass(frozen=True)

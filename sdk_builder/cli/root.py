@@ -43,6 +43,7 @@ COMMANDS = {
     "compare": LazyCommand(
         "sdk_builder.cli.compare_cmd", "compare", "Test whether one measurement is slower."
     ),
+    "card": LazyCommand("sdk_builder.cli.card_cmd", "card", "Write a model card of a bundle."),
     "demo": LazyCommand(
         "sdk_builder.cli.demo_cmd", "demo", "Build the Android app, and put it on phones."
     ),

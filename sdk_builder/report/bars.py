@@ -24,7 +24,8 @@ ROW_IN, GROUP_IN = 0.25, 0.3
 TOP_IN, AXIS_IN, PANEL_TITLE_IN = 0.45, 0.5, 0.42
 BAR = 0.7  # of a row
 LONGEST, LETTER_IN = 18, 0.075  # a row label's letters, and what one takes
-Fill = Literal["solid", "hollow"]
+Fill = Literal["solid", "hollow", "empty"]
+_WORDS_PT = 58  # what the words of a row without a value take
 # Behind text, so that no line of the grid runs through it.
 _PATCH = {"facecolor": shade("paper"), "edgecolor": "none", "pad": 1.0}
 
@@ -34,7 +35,8 @@ class Bar:
     """One row: `value` as a bar, low..high as a line, `samples` as dots.
 
     `text` is the value in words and `remark` what stands behind it ("n=5").
-    hollow: not measured here; drawn hatched, without a fill.
+    hollow: not measured here; drawn hatched, without a fill. empty: there is no value; `text`
+    says so where the bar would be.
     """
 
     label: str
@@ -128,14 +130,17 @@ def _draw_panel(axes: Axes, panel: Panel, left_in: float) -> None:
             y += 1.0
         for reference in panel.references:
             if reference.group == index:
-                _draw_reference(axes, reference, group.bars[-1].value, first, y)
+                _draw_reference(axes, reference, group.bars[-1], first, y)
     reach = [v for g in panel.groups for b in g.bars for v in (b.value, b.high, *b.samples) if v]
     axes.set_xlim(0, 1.04 * max(reach, default=1.0))
     axes.set_ylim(y + 0.15, 0)
     axes.set_yticks([])
     axes.grid(axis="x", color=shade("grid"), linewidth=0.8)
     axes.set_xlabel(panel.unit, fontsize=8)
-    axes.locator_params(axis="x", nbins=6)
+    if reach:
+        axes.locator_params(axis="x", nbins=6)
+    else:
+        axes.set_xticks([])  # a scale of nothing
 
 
 def _heading(axes: Axes, y: float, text: str, left_in: float) -> None:
@@ -154,7 +159,37 @@ def _heading(axes: Axes, y: float, text: str, left_in: float) -> None:
     )
 
 
+def empty_bar(label: str, text: str = "not measured") -> Bar:
+    """A row without a value, said in words."""
+    return Bar(label, 0.0, text, "", shade("soft"), fill="empty")
+
+
+def _draw_empty(axes: Axes, y: float, bar: Bar) -> None:
+    inches = _width_in(axes)
+    for place_in, align, text, style in (
+        (-0.07, "right", short(bar.label, LONGEST), "normal"),
+        (0.07, "left", bar.text, "italic"),
+    ):
+        axes.text(
+            place_in / inches,
+            y,
+            text,
+            transform=axes.get_yaxis_transform(),
+            ha=align,
+            va="center",
+            fontsize=8,
+            fontstyle=style,
+            color=shade("ink" if align == "right" else "soft"),
+            bbox=None if align == "right" else _PATCH,
+            gid=None if align == "right" else gid("empty", bar.label),
+            zorder=5,
+        )
+
+
 def _draw_bar(axes: Axes, y: float, bar: Bar) -> None:
+    if bar.fill == "empty":
+        _draw_empty(axes, y, bar)
+        return
     hollow = bar.fill == "hollow"
     drawn = axes.barh(
         y,
@@ -208,10 +243,8 @@ def _draw_spread(axes: Axes, y: float, bar: Bar) -> None:
     )
 
 
-def _draw_reference(
-    axes: Axes, reference: Reference, last: float, top: float, bottom: float
-) -> None:
-    """A dashed line over a group's rows; its text stands behind the last bar."""
+def _draw_reference(axes: Axes, reference: Reference, last: Bar, top: float, bottom: float) -> None:
+    """A dashed line over a group's rows; its text stands behind the last bar, or its words."""
     axes.plot(
         [reference.value] * 2,
         [top, bottom],
@@ -222,8 +255,8 @@ def _draw_reference(
     )
     axes.annotate(
         reference.text,
-        (max(reference.value, last), bottom - 0.5),
-        xytext=(5, 0),
+        (max(reference.value, last.value), bottom - 0.5),
+        xytext=(_WORDS_PT if last.fill == "empty" else 5, 0),
         textcoords="offset points",
         ha="left",
         va="center",

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdk_builder.benchmark.side_by_side import SUFFIX, Comparison, SideBySide, Verdict, read
+from sdk_builder.errors import InputError
+from sdk_builder.evaluation.results import is_evaluation
 from sdk_builder.report.content import Cell, Column, Provenance, Table, Warned
 from sdk_builder.report.drawing import Drawing
 from sdk_builder.report.fields import Field
@@ -37,6 +39,12 @@ _SHADES: dict[Verdict, str] = {
 
 def separate(paths: Sequence[Path]) -> tuple[list[Path], tuple[SideBySide, ...]]:
     """The files of runs, and the side-by-side results among `paths`. Raises InputError."""
+    for path in paths:
+        if path.suffix == SUFFIX and is_evaluation(path):
+            raise InputError(
+                f"{path} is an evaluation result.",
+                "Add --paper for a report of evaluations, beside the paper's numbers.",
+            )
     runs = [path for path in paths if path.suffix != SUFFIX]
     return runs, tuple(read(path) for path in paths if path.suffix == SUFFIX)
 

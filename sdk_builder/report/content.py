@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -22,12 +24,25 @@ class Column:
         return self.kind == "number"
 
 
+Mark = Literal["", "measured", "published", "missing"]
+# A value that is missing says so itself.
+MARK_WORDS: Mapping[Mark, str] = MappingProxyType(
+    {"": "", "measured": "measured here", "published": "published by the paper", "missing": ""}
+)
+
+
 @dataclass(frozen=True)
 class Cell:
-    """A value, and what stands small below it."""
+    """A value, and what stands small below it; `mark`: whose value it is, where that is asked."""
 
     text: str
     detail: str = ""
+    mark: Mark = ""
+
+    @property
+    def whose(self) -> str:
+        """The mark in words."""
+        return MARK_WORDS[self.mark]
 
 
 @dataclass(frozen=True)

@@ -37,12 +37,21 @@ def draw_all(dataset: Dataset) -> tuple[Drawing, ...]:
 # --- bars -------------------------------------------------------------------------------
 
 
-def decode(dataset: Dataset) -> Drawing | None:
-    """Figure 6: tokens/s of each device, model and format, and the paper's apart."""
+def decode(
+    dataset: Dataset,
+    *,
+    title: str = "Decode speed (as the paper's Figure 6)",
+    always: bool = False,
+) -> Drawing | None:
+    """Figure 6: tokens/s of each device, model and format, and the paper's apart.
+
+    always: also where nothing was measured, which it then says.
+    """
     groups = _groups(dataset, lambda result: _headline(result, "decode"))
-    if not groups:
+    if not groups and not always:
         return None
-    measured = bars.Panel("measured", "tokens/s, decode, measured", groups)
+    nothing = bars.Group("No benchmark result was given", (bars.empty_bar("decode"),))
+    measured = bars.Panel("measured", "tokens/s, decode, measured", groups or (nothing,))
     quoted = bars.Panel(
         "paper",
         "tokens/s, paper (scale of its own)",
@@ -56,7 +65,7 @@ def decode(dataset: Dataset) -> Drawing | None:
             "without spread or n, and on a scale of its own.",
         ]
     )
-    figure = bars.draw("Decode speed (as the paper's Figure 6)", note, [measured, quoted])
+    figure = bars.draw(title, note, [measured, quoted])
     caption = (
         "Decode tokens/s of each device, model and format. The hatched bars are "
         f"the paper's ({paper.SOURCE}, Figure 6), not measured here: other hardware, other "
@@ -74,7 +83,7 @@ def _paper_groups() -> tuple[bars.Group, ...]:
                 bars.Bar(
                     rate.label,
                     rate.rate,
-                    show(rate.rate),
+                    f"{rate.rate:g}",
                     "paper",
                     shade("soft"),
                     fill="hollow",

@@ -45,17 +45,22 @@ def _blocks(content: Content, image_ending: str) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     yield f"## {escape(table.title)}"
-    if not table.rows:
-        yield escape(table.empty)
-        return
-    lines = [
-        _row([escape(column.name) for column in table.columns]),
-        _row(["---:" if column.numeric else "---" for column in table.columns]),
-        *(_row([_cell(cell) for cell in row]) for row in table.rows),
-    ]
-    yield "\n".join(lines)
-    if table.note:
+    yield grid(table)
+    if table.rows and table.note:
         yield escape(table.note)
+
+
+def grid(table: Table) -> str:
+    """The table alone, without its title and note; what is said instead where it has no rows."""
+    if not table.rows:
+        return escape(table.empty)
+    return "\n".join(
+        [
+            _row([escape(column.name) for column in table.columns]),
+            _row(["---:" if column.numeric else "---" for column in table.columns]),
+            *(_row([_cell(cell) for cell in row]) for row in table.rows),
+        ]
+    )
 
 
 def _row(cells: list[str]) -> str:
@@ -63,5 +68,5 @@ def _row(cells: list[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    detail = cell.detail.replace("\n", ", ")
+    detail = ", ".join(part for part in (cell.whose, cell.detail.replace("\n", ", ")) if part)
     return f"{escape(cell.text)} ({escape(detail)})" if detail else escape(cell.text)

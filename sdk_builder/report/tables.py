@@ -200,7 +200,7 @@ def missing(dataset: Dataset) -> Table:
 def quoted() -> Table:
     """The paper's rates, for the text and apart from what was measured."""
     rows = tuple(
-        (Cell(r.hardware), Cell(r.label), Cell(show(r.rate)), Cell(paper.MARK))
+        (Cell(r.hardware), Cell(r.label), Cell(f"{r.rate:g}"), Cell(paper.MARK))
         for r in paper.FIGURE_6
     )
     columns = (Column("Hardware"), Column("Model"), Column("tokens/s", "number"), Column("Source"))

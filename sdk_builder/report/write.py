@@ -6,7 +6,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -63,13 +63,8 @@ def write_report(
     negative grid factor, InputError for a file that is no result file, TargetExistsError for a
     folder with anything else in it unless `force`, ToolchainError without matplotlib, OutputError.
     """
-    unknown = sorted(set(formats) - set(FORMATS))
-    if unknown or not formats:
-        said = f"No report format {', '.join(unknown)}." if unknown else "No report format."
-        raise UsageError(said, f"Choose of {', '.join(FORMATS)}.")
-    if not 0 <= grid_g_per_kwh < float("inf"):
-        raise UsageError(f"A grid factor is a number of at least 0, not {grid_g_per_kwh:g}.")
-    _check_target(output, force=force)
+    check_wishes(formats, grid_g_per_kwh)
+    check_target(output, force=force)
     runs, others = beside.separate(results)
     dataset = load(runs) if runs or not others else Dataset(())
     rows = tuple(case_rows(dataset, grid_g_per_kwh))
@@ -79,11 +74,17 @@ def write_report(
         content = make_content(dataset, rows, heading, grid_g_per_kwh, base, others, drawn=drawn)
     else:
         content = _only_beside(others, heading, drawn=drawn)
-    files = dict(_files(content, dataset, rows, others, formats))
-    with output_errors(output):
-        _put(output, files)
-    paths = tuple(output / PurePosixPath(name) for name in files)
-    return Written(paths, tuple(map(str, content.warnings)))
+    return put(content, output, formats, lambda: _tables(content, dataset, rows, others))
+
+
+def check_wishes(formats: Collection[str], grid_g_per_kwh: float) -> None:
+    """Raise UsageError for a format that there is not, and for an impossible grid factor."""
+    unknown = sorted(set(formats) - set(FORMATS))
+    if unknown or not formats:
+        said = f"No report format {', '.join(unknown)}." if unknown else "No report format."
+        raise UsageError(said, f"Choose of {', '.join(FORMATS)}.")
+    if not 0 <= grid_g_per_kwh < float("inf"):
+        raise UsageError(f"A grid factor is a number of at least 0, not {grid_g_per_kwh:g}.")
 
 
 def make_content(
@@ -143,18 +144,19 @@ def _only_beside(others: Sequence[SideBySide], title: str, *, drawn: bool) -> Co
 def _draw(dataset: Dataset) -> tuple[Drawing, ...]:
     from sdk_builder.report.figures import draw_all
 
-    with _matplotlib():
+    with matplotlib_needed():
         return draw_all(dataset)
 
 
 def _draw_beside(others: Sequence[SideBySide]) -> tuple[Drawing, ...]:
-    with _matplotlib():
+    with matplotlib_needed():
         drawing = beside.draw(others)
     return (drawing,) if drawing else ()
 
 
 @contextmanager
-def _matplotlib() -> Iterator[None]:
+def matplotlib_needed() -> Iterator[None]:
+    """Turn its absence into a ToolchainError."""
     try:
         yield
     except ImportError as error:
@@ -164,12 +166,27 @@ def _matplotlib() -> Iterator[None]:
         ) from error
 
 
+def put(
+    content: Content,
+    output: Path,
+    formats: Collection[str],
+    tables: Callable[[], Iterable[tuple[str, bytes]]],
+) -> Written:
+    """Write a report's files, all at the end. `tables`: the files of the format csv.
+
+    Raises OutputError.
+    """
+    files = dict(_files(content, formats, tables))
+    with output_errors(output):
+        _put(output, files)
+    paths = tuple(output / PurePosixPath(name) for name in files)
+    return Written(paths, tuple(map(str, content.warnings)))
+
+
 def _files(
     content: Content,
-    dataset: Dataset,
-    rows: Sequence[CaseRow],
-    others: Sequence[SideBySide],
     formats: Collection[str],
+    tables: Callable[[], Iterable[tuple[str, bytes]]],
 ) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each file, in the order of FORMATS."""
     from sdk_builder.report.style import to_png, to_svg
@@ -183,11 +200,7 @@ def _files(
         images = next((ending for ending in ("png", "svg") if ending in formats), "")
         yield "report.md", to_markdown(content, images)
     if "csv" in formats:
-        yield "results.csv", to_csv(SAMPLE_FIELDS, sample_rows(dataset))
-        yield "summary.csv", to_csv(CASE_FIELDS, rows)
-        yield "summary.json", to_json(content, rows)
-        if others:
-            yield "beside.csv", to_csv(beside.FIELDS, beside.comparisons(others))
+        yield from tables()
     if "png" in formats:
         for drawing in content.drawings:
             yield f"plots/{drawing.name}.png", to_png(drawing.figure)
@@ -196,10 +209,23 @@ def _files(
             yield f"plots/{name}.svg", svg
 
 
+def _tables(
+    content: Content,
+    dataset: Dataset,
+    rows: Sequence[CaseRow],
+    others: Sequence[SideBySide],
+) -> Iterator[tuple[str, bytes]]:
+    yield "results.csv", to_csv(SAMPLE_FIELDS, sample_rows(dataset))
+    yield "summary.csv", to_csv(CASE_FIELDS, rows)
+    yield "summary.json", to_json(content, rows)
+    if others:
+        yield "beside.csv", to_csv(beside.FIELDS, beside.comparisons(others))
+
+
 # --- the folder -------------------------------------------------------------------------
 
 
-def _check_target(output: Path, *, force: bool) -> None:
+def check_target(output: Path, *, force: bool) -> None:
     """Raise TargetExistsError where the folder is somebody else's."""
     with output_errors(output):
         if not os.path.lexists(output):

@@ -9,10 +9,12 @@ from itertools import pairwise
 import pytest
 
 from sdk_builder.benchmark.records import Failure, Run, Sample, decode_line
+from sdk_builder.report.paper_report import write_paper_report
 from sdk_builder.report.write import write_report
 from tests.debian_packages import PackagesMissingError
 from tests.integration.report.chromium import find_chromium, required
 from tests.integration.report.devtools import launch
+from tests.unit.report.evaluations import write_set
 from tests.unit.report.results import (
     DECODE,
     at,
@@ -73,6 +75,18 @@ def page_file(results, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def paper_page(results, tmp_path_factory):
+    """The report beside the paper."""
+    folder = tmp_path_factory.mktemp("paper")
+    files = [*write_set(folder / "eval"), *results[:3]]
+    write_paper_report(files, folder / "out", formats=["html"])
+    return folder / "out" / "report.html"
+
+
+PAGES = pytest.mark.parametrize("which", ["page_file", "paper_page"])
+
+
+@pytest.fixture(scope="module")
 def odd_page(tmp_path_factory):
     """Names and messages that try to break out, or have no place to break."""
     folder = tmp_path_factory.mktemp("odd")
@@ -115,7 +129,9 @@ def test_contrast_is_computed_as_wcag_says():
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_page_asks_for_nothing_and_complains_of_nothing(browser, page_file, scheme):
+@PAGES
+def test_page_asks_for_nothing_and_complains_of_nothing(browser, request, which, scheme):
+    page_file = request.getfixturevalue(which)
     page = browser.page(width=1280, dark=scheme == "dark")
     page.open(page_file)
     assert page.requests() == [page_file.resolve().as_uri()]
@@ -133,7 +149,7 @@ def test_client_sees_requests_and_complaints(browser, tmp_path):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("which", ["page_file", "odd_page"])
+@pytest.mark.parametrize("which", ["page_file", "paper_page", "odd_page"])
 def test_page_never_scrolls_sideways(browser, request, which, width):
     page = browser.page(width=width)
     page.open(request.getfixturevalue(which))
@@ -153,7 +169,9 @@ def test_overflow_would_be_seen(browser, tmp_path):
     assert overflowing(page)
 
 
-def test_light_and_dark_differ_and_every_text_can_be_read(browser, page_file):
+@PAGES
+def test_light_and_dark_differ_and_every_text_can_be_read(browser, request, which):
+    page_file = request.getfixturevalue(which)
     grounds = {}
     for scheme in ("light", "dark"):
         page = browser.page(width=1280, dark=scheme == "dark")
@@ -233,9 +251,10 @@ def test_papers_numbers_are_marked_wherever_they_are(browser, page_file):
     assert "paper, not measured here" in figure
 
 
-def test_headings_go_down_by_one_and_tables_have_heads(browser, page_file):
+@PAGES
+def test_headings_go_down_by_one_and_tables_have_heads(browser, request, which):
     page = browser.page(width=1280)
-    page.open(page_file)
+    page.open(request.getfixturevalue(which))
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
@@ -250,6 +269,17 @@ def test_headings_go_down_by_one_and_tables_have_heads(browser, page_file):
     )
     assert anchors
     assert all(anchors)
+
+
+def test_each_mark_is_seen_without_its_words(browser, paper_page):
+    page = browser.page(width=1280)
+    page.open(paper_page)
+    looks = page.evaluate(
+        """['measured', 'published', 'missing'].map(mark => {
+        const style = getComputedStyle(document.querySelector(`td.${mark}`));
+        return [style.boxShadow !== 'none', style.backgroundImage !== 'none']; })"""
+    )
+    assert looks == [[True, False], [False, True], [False, False]]
 
 
 def test_hostile_names_stay_text(browser, odd_page):
