@@ -47,9 +47,10 @@ class Comparison(_Value):
     """The same metric of two bundles on the same items, paired item by item.
 
     difference: of − against; low, high: its confidence interval; p_value: of no difference;
-    changed: items whose outcome differs, where an item has one.
+    changed: items whose outcome differs, where an item has one; suite: as in the results.
     """
 
+    suite: str
     metric: str
     group: str = ALL
     of: str

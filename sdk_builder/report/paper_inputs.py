@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,14 +93,6 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A comparison, with the suite that it is of."""
-
-    suite: str
-    found: Comparison
-
-
-@dataclass(frozen=True)
 class Inputs:
     """All results of a report beside the paper. warnings: of reading them."""
 
@@ -145,7 +136,7 @@ class Inputs:
         return tuple(sorted(once.values(), key=lambda one: (one.model, -one.size_bytes)))
 
     @property
-    def comparisons(self) -> tuple[Compared, ...]:
+    def comparisons(self) -> tuple[Comparison, ...]:
         """What was found between bundles, of every file."""
         return tuple(dict.fromkeys(one for file in self.evaluations for one in _compared(file)))
 
@@ -166,35 +157,12 @@ def series_of(results: Iterable[SuiteResult]) -> tuple[Series, ...]:
     return tuple(sorted(made, key=lambda s: (s.results[0].name, -s.results[0].bits_per_weight)))
 
 
-def _compared(file: ResultFile) -> Iterator[Compared]:
-    """The file's comparisons, each with its suite and with labels in place of paths."""
+def _compared(file: ResultFile) -> Iterator[Comparison]:
+    """The file's comparisons, with labels in place of paths."""
     labels = {name: one.label for one in file.results for name in (one.bundle, one.identity)}
     for one in file.comparisons:
         of, against = (labels.get(side, side) for side in (one.of, one.against))
-        shown = one.model_copy(update={"of": of, "against": against})
-        yield Compared(_suite(file, shown), shown)
-
-
-def _suite(file: ResultFile, compared: Comparison) -> str:
-    """The suite that a comparison is of, which it does not name itself.
-
-    It is one that has the metric; of several, one where the two bundles differ by as much.
-    """
-    having = [r for r in file.results if r.find(compared.metric, compared.group)]
-    suites = dict.fromkeys(r.suite for r in having or file.results)
-    if len(suites) > 1:
-        fitting = dict.fromkeys(s for s in suites if _differs_so(having, s, compared))
-        suites = fitting or suites
-    return " or ".join(suites)
-
-
-def _differs_so(having: Sequence[SuiteResult], suite: str, compared: Comparison) -> bool:
-    values = {r.label: r.find(compared.metric, compared.group) for r in having if r.suite == suite}
-    sides = (values.get(compared.of), values.get(compared.against))
-    of, against = (None if side is None else side.value for side in sides)
-    if of is None or against is None or compared.difference is None:
-        return False
-    return math.isclose(of - against, compared.difference, rel_tol=1e-6, abs_tol=1e-9)
+        yield one.model_copy(update={"of": of, "against": against})
 
 
 # --- reading ------------------------------------------------------------------------------

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sdk_builder.benchmark.analysis.shift import holm
+from sdk_builder.evaluation.results import Comparison
 from sdk_builder.report.content import Cell, Column, Table
 from sdk_builder.report.numbers import counted
-from sdk_builder.report.paper_inputs import Compared, Series
+from sdk_builder.report.paper_inputs import Series
 from sdk_builder.report.paper_tables import NOT_MEASURED, fine, metric_cell, number
 
 LEVEL = 0.05
@@ -25,25 +26,24 @@ NOTE = (
 class Judged:
     """A comparison with its adjusted p-value (None: it has none) and what may be said of it."""
 
-    compared: Compared
+    found: Comparison
     adjusted: float | None
     verdict: str
 
 
-def judge(comparisons: Sequence[Compared]) -> tuple[Judged, ...]:
+def judge(comparisons: Sequence[Comparison]) -> tuple[Judged, ...]:
     """All comparisons together: Holm's adjustment is over those that have a p-value."""
-    p_values = [one.found.p_value for one in comparisons if one.found.p_value is not None]
+    p_values = [one.p_value for one in comparisons if one.p_value is not None]
     adjusted = iter(holm(p_values))
     made = []
     for one in comparisons:
-        p = None if one.found.p_value is None else next(adjusted)
+        p = None if one.p_value is None else next(adjusted)
         made.append(Judged(one, p, _verdict(one, p)))
     return tuple(made)
 
 
-def _verdict(compared: Compared, adjusted: float | None) -> str:
+def _verdict(found: Comparison, adjusted: float | None) -> str:
     """In words. An interval with 0 in it, or on its edge, shows nothing, whatever p says."""
-    found = compared.found
     if found.difference is None:
         return "not measured"
     if found.low is not None and found.high is not None and found.low <= 0 <= found.high:
@@ -76,10 +76,10 @@ def quantization(judged: Sequence[Judged]) -> Table:
 
 
 def _row(one: Judged) -> tuple[Cell, ...]:
-    found = one.compared.found
+    found = one.found
     changed = "not counted" if found.changed is None else f"{found.changed} of {found.items}"
     return (
-        Cell(f"{one.compared.suite} {found.metric}".strip()),
+        Cell(f"{one.found.suite} {found.metric}".strip()),
         Cell(found.group),
         Cell(f"{found.of} − {found.against}"),
         _difference(one),
@@ -91,7 +91,7 @@ def _row(one: Judged) -> tuple[Cell, ...]:
 
 
 def _difference(one: Judged) -> Cell:
-    found = one.compared.found
+    found = one.found
     if found.difference is None:
         return NOT_MEASURED
     times, unit = (100.0, " pp") if found.unit == "share" else (1.0, "")

@@ -62,6 +62,7 @@ def comparisons_of(
     for one in suite.metrics:
         found = difference(first, second, one.estimator, confidence=CONFIDENCE, seed=seed)
         yield Comparison(
+            suite=suite.name,
             metric=one.name,
             of=of.label,
             against=against.label,

@@ -48,6 +48,7 @@ def result(
 def comparison(name: str, difference: float | None, **values: Any) -> Comparison:
     """q4 against the float program, by the bundles' paths as `eval` names them."""
     known: dict[str, Any] = {
+        "suite": "bbq",
         "metric": name,
         "of": f"build/{MODEL}-q4",
         "against": f"build/{MODEL}-none",
@@ -151,10 +152,24 @@ def write_set(folder: Path) -> list[Path]:
             suites.setdefault(suite, []).append(one)
     differences = {
         "bbq": comparison(
-            "accuracy", -0.02, low=-0.035, high=-0.005, p_value=0.009, items=500, changed=31
+            "accuracy",
+            -0.02,
+            suite="bbq",
+            low=-0.035,
+            high=-0.005,
+            p_value=0.009,
+            items=500,
+            changed=31,
         ),
         "toxigen": comparison(
-            "accuracy", -0.02, low=-0.045, high=0.005, p_value=0.11, items=940, changed=140
+            "accuracy",
+            -0.02,
+            suite="toxigen",
+            low=-0.045,
+            high=0.005,
+            p_value=0.11,
+            items=940,
+            changed=140,
         ),
         "crows-pairs": comparison(
             "likelihood_difference",

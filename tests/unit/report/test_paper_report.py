@@ -271,28 +271,18 @@ def test_results_that_were_given_twice_count_once(tmp_path):
     assert inputs.warnings == ()
 
 
-@pytest.mark.parametrize(
-    ("difference", "suite"), [(-0.1, "bbq"), (-0.2, "toxigen"), (-0.3, "bbq or toxigen")]
-)
-def test_suite_of_a_comparison_is_the_one_that_differs_so(tmp_path, difference, suite):
-    results = [
-        result(suite, [metric("accuracy", 0.5 - by * (scheme == "q4"))], scheme=scheme)
-        for suite, by in (("bbq", 0.1), ("toxigen", 0.2))
-        for scheme in ("none", "q4")
-    ]
-    file = write_file(tmp_path / "a.json", results, [comparison("accuracy", difference)])
+def test_bundles_of_a_comparison_have_labels_for_their_paths(tmp_path):
+    results = [result("bbq", [metric("accuracy", 0.5)], scheme=one) for one in ("none", "q4")]
+    file = write_file(tmp_path / "a.json", results, [comparison("accuracy", -0.1)])
     (found,) = read_inputs([file]).comparisons
-    assert (found.suite, found.found.of, found.found.against) == (
-        *(suite, f"{MODEL} q4"),
-        f"{MODEL} none",
-    )
+    assert (found.of, found.against) == (f"{MODEL} q4", f"{MODEL} none")
 
 
 def test_comparison_of_unknown_bundles_keeps_their_names(tmp_path):
     one = comparison("accuracy", 0.1, of="this", against="that")
     file = write_file(tmp_path / "a.json", [result("bbq", [])], [one])
     (found,) = read_inputs([file]).comparisons
-    assert (found.suite, found.found.of, found.found.against) == ("bbq", "this", "that")
+    assert (found.suite, found.of, found.against) == ("bbq", "this", "that")
 
 
 def test_results_that_differ_are_a_warning(tmp_path):
