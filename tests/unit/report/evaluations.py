@@ -173,7 +173,8 @@ def write_set(folder: Path) -> list[Path]:
         ),
         "crows-pairs": comparison(
             "likelihood_difference",
-            *(0.08,),
+            0.08,
+            suite="crows-pairs",
             low=0.01,
             high=0.15,
             p_value=0.03,
