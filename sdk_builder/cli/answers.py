@@ -207,6 +207,17 @@ class HarnessScores(Protocol):
     def document(self) -> dict[str, Any]: ...
 
 
+class Harnessed(Protocol):
+    """What bundles scored on lm-eval's tasks, in their order, and what differs between them;
+    `document` is the whole record."""
+
+    @property
+    def scores(self) -> Sequence[HarnessScores]: ...
+
+    @property
+    def document(self) -> dict[str, Any]: ...
+
+
 class SuiteAnswer(Protocol):
     """What bundles scored on a suite: `document` is the whole record, `outcomes` those of each
     item on each bundle."""

@@ -10,7 +10,7 @@ import click
 
 from sdk_builder.cli.answers import HarnessScores, Perplexity
 from sdk_builder.cli.arguments import PATH
-from sdk_builder.cli.eval_suites import score_items
+from sdk_builder.cli.eval_suites import differences, score_items
 from sdk_builder.cli.invocation import Invocation, command_options
 from sdk_builder.cli.output import table
 from sdk_builder.cli.requests import HarnessOptions, PerplexityOptions
@@ -236,8 +236,8 @@ def _harness(
         resume=options["resume"],
     )
     found = invocation.library.harness(asked, invocation.steps())
-    document = {"suite": "lm-eval", "results": [one.document for one in found]}
-    return document, _score_table(found)
+    text = [_score_table(found.scores), *differences(found.document)]
+    return found.document, "\n".join(text)
 
 
 def _score_table(found: Sequence[HarnessScores]) -> str:

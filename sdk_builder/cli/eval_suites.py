@@ -47,10 +47,15 @@ def _text(document: Mapping[str, Any]) -> Iterator[str]:
     if groups:
         metric = _MAIN.get(document["suite"], "accuracy")
         yield "\n" + table(groups, header=[f"{metric} of", "n", *names], right=wide)
+    yield from differences(document)
+    yield f"\n  {results[0]['confidence']:.0%} intervals; {_data(results[0]['data'])}"
+
+
+def differences(document: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each comparison, after an empty one."""
     if document["comparisons"]:
         yield ""
         yield from map(_difference, document["comparisons"])
-    yield f"\n  {results[0]['confidence']:.0%} intervals; {_data(results[0]['data'])}"
 
 
 def _rows(results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -88,14 +93,15 @@ def _number(value: float, unit: str) -> str:
 
 
 def _difference(one: Mapping[str, Any]) -> str:
+    what = one["metric"] if one["group"] == _ALL else f"{one['group']} {one['metric']}"
     if one["difference"] is None:
-        return f"{one['of']} against {one['against']}: {one['metric']} is not defined on both"
+        return f"{one['of']} against {one['against']}: {what} is not defined on both"
     points = one["unit"] == "share"
     value, low, high = (
         "?" if number is None else f"{100 * number:+.1f}" if points else f"{number:+.3f}"
         for number in (one["difference"], one["low"], one["high"])
     )
-    said = f"{one['of']} against {one['against']}: {one['metric']} {value}"
+    said = f"{one['of']} against {one['against']}: {what} {value}"
     said += f"{' points' if points else ''} [{low}, {high}]"
     if one["p_value"] is not None:
         said += f", p {one['p_value']:.3f}"

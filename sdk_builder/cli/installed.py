@@ -18,7 +18,7 @@ from sdk_builder.cli.answers import (
     Conversation,
     DeviceRow,
     Exported,
-    HarnessScores,
+    Harnessed,
     Perplexity,
     PlannedTraining,
     SuiteAnswer,
@@ -107,11 +107,11 @@ class InstalledLibrary:
 
         return measure_perplexity(PerplexityRequest(**vars(options)), steps)
 
-    def harness(self, options: HarnessOptions, steps: Steps) -> Sequence[HarnessScores]:
+    def harness(self, options: HarnessOptions, steps: Steps) -> Harnessed:
         """Run lm-eval's tasks on bundles."""
-        from sdk_builder.evaluation.harness import HarnessRequest, run_harness
+        from sdk_builder.evaluation.harness import HarnessRequest, run_and_compare
 
-        return run_harness(HarnessRequest(**vars(options)), steps)
+        return run_and_compare(HarnessRequest(**vars(options)), steps)
 
     def suite(self, options: SuiteOptions, steps: Steps) -> SuiteAnswer:
         """Score a suite's items on bundles."""

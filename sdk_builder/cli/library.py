@@ -18,7 +18,7 @@ from sdk_builder.cli.answers import (
     Conversation,
     DeviceRow,
     Exported,
-    HarnessScores,
+    Harnessed,
     Perplexity,
     PlannedTraining,
     SuiteAnswer,
@@ -70,7 +70,7 @@ class Library(Protocol):
 
     def perplexity(self, options: PerplexityOptions, steps: Steps) -> Sequence[Perplexity]: ...
 
-    def harness(self, options: HarnessOptions, steps: Steps) -> Sequence[HarnessScores]: ...
+    def harness(self, options: HarnessOptions, steps: Steps) -> Harnessed: ...
 
     def suite(self, options: SuiteOptions, steps: Steps) -> SuiteAnswer: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from sdk_builder.bundle.manifest_file import identity
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import ToolchainError
-from sdk_builder.evaluation.record import SCHEMA, describe_bundle
+from sdk_builder.evaluation.harness_pairs import ByDocument, by_document, compare
+from sdk_builder.evaluation.record import SCHEMA, describe_bundle, labels_of
+from sdk_builder.evaluation.results import Comparison
 from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
@@ -62,11 +64,12 @@ class Score:
 
 @dataclass(frozen=True)
 class BundleScores:
-    """All scores of a bundle; `document` is the whole record."""
+    """All scores of a bundle; `document` is the whole record, documents: each document's own."""
 
     bundle: Path
     scores: tuple[Score, ...]
     document: dict[str, Any]
+    documents: ByDocument
 
 
 def require_lm_eval() -> None:
@@ -88,6 +91,41 @@ def run_harness(request: HarnessRequest, steps: Steps) -> list[BundleScores]:
             tasks = load_tasks(request.tasks, request.include)
             set_fewshot(tasks, request.fewshot, _SEED)
         return [_evaluate(bundle, tasks, request, steps) for bundle in bundles]
+
+
+@dataclass(frozen=True)
+class Harnessed:
+    """The scores of each bundle, and what differs between them."""
+
+    scores: tuple[BundleScores, ...]
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "suite": "lm-eval",
+            "results": [one.document for one in self.scores],
+            "comparisons": [one.model_dump(mode="json") for one in self.comparisons],
+        }
+
+
+def run_and_compare(request: HarnessRequest, steps: Steps) -> Harnessed:
+    """`run_harness`, and what differs between its bundles."""
+    scores = tuple(run_harness(request, steps))
+    return Harnessed(scores, tuple(compare_all(scores)))
+
+
+def compare_all(found: Sequence[BundleScores]) -> list[Comparison]:
+    """Every bundle with the float one, or else the first, on the documents that both were asked."""
+    at = next((n for n, one in enumerate(found) if one.document["scheme"] == "none"), 0)
+    labels = labels_of([one.document for one in found])
+    return [
+        comparison
+        for n, one in enumerate(found)
+        if n != at
+        for comparison in compare(one.documents, found[at].documents, (labels[n], labels[at]))
+    ]
 
 
 def _evaluate(
@@ -127,7 +165,7 @@ def _evaluate(
         "seconds": None if journal and journal.found else round(seconds, 3),
         "tools": tools,
     }
-    return BundleScores(bundle.path, scores, document)
+    return BundleScores(bundle.path, scores, document, by_document(results))
 
 
 def _conditions(
@@ -155,7 +193,7 @@ def _run(model: BundleLM, tasks: TaskDict, request: HarnessRequest) -> dict[str,
         task_dict=tasks,
         limit=request.limit,
         bootstrap_iters=_BOOTSTRAPS,
-        log_samples=False,
+        log_samples=True,  # for comparing documents; they are not written anywhere
         apply_chat_template=request.chat,
         fewshot_as_multiturn=request.chat,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import TargetExistsError, output_errors
 from sdk_builder.evaluation.results import SCHEMA
 
-__all__ = ["SCHEMA", "describe_bundle", "require_new", "write_document", "write_lines"]
+__all__ = ["SCHEMA", "describe_bundle", "labels_of", "require_new", "write_document", "write_lines"]
 
 
 def describe_bundle(bundle: Bundle) -> dict[str, Any]:
@@ -29,6 +29,15 @@ def describe_bundle(bundle: Bundle) -> dict[str, Any]:
         "scheme": manifest.quantization.scheme,
         "bits_per_weight": manifest.quantization.bits_per_weight,
     }
+
+
+def labels_of(described: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Model and format of each of `describe_bundle`; with the folder's name where those repeat."""
+    plain = [f"{one['name']} {one['scheme']}" for one in described]
+    return [
+        label if plain.count(label) == 1 else f"{label} ({Path(one['bundle']).name})"
+        for label, one in zip(plain, described, strict=True)
+    ]
 
 
 def require_new(path: Path | None, *, force: bool) -> None:

@@ -14,7 +14,7 @@ from sdk_builder.bundle.manifest_file import identity
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import UsageError
 from sdk_builder.evaluation.journal import Journal, digest, versions
-from sdk_builder.evaluation.record import describe_bundle
+from sdk_builder.evaluation.record import describe_bundle, labels_of
 from sdk_builder.evaluation.results import Comparison, SuiteResult
 from sdk_builder.evaluation.suites import bbq, crows_pairs, hate
 from sdk_builder.evaluation.suites.items import Items, read_items
@@ -72,7 +72,7 @@ def run_suite(request: SuiteRequest, steps: Steps) -> SuiteScores:
     with steps.step(f"Reading {suite.title}") as step:
         items = read_items(suite, request.data, limit=request.limit, seed=request.seed)
         step.result(_read(suite, items))
-    labels = _labels(bundles)
+    labels = labels_of([describe_bundle(one) for one in bundles])
     pairs = [
         _run_one(suite, items, bundle, label, request, steps)
         for bundle, label in zip(bundles, labels, strict=True)
@@ -152,12 +152,3 @@ def _read(suite: Suite, items: Items) -> str:
     count = len(items.items)
     of = "" if count == total else f" of {total}"
     return f"Read {count}{of} items of {suite.title}"
-
-
-def _labels(bundles: Sequence[Bundle]) -> list[str]:
-    """Model and format; with the folder's name where those repeat."""
-    plain = [f"{one.manifest.name} {one.manifest.quantization.scheme}" for one in bundles]
-    return [
-        label if plain.count(label) == 1 else f"{label} ({bundle.path.name})"
-        for label, bundle in zip(plain, bundles, strict=True)
-    ]

@@ -19,7 +19,7 @@ from sdk_builder.evaluation import harness
 from sdk_builder.evaluation.lm_eval_model import BundleLM
 from sdk_builder.evaluation.measure import PerplexityRequest
 from sdk_builder.runtime.engine import ExecutorchEngine
-from tests.integration.evaluation.conftest import Tasks, write_task
+from tests.integration.evaluation.conftest import QUESTIONS, Tasks, write_task
 
 ROOT = Path(__file__).parents[3]
 
@@ -238,3 +238,25 @@ def test_command_line_of_lm_eval_knows_the_bundle(q4: Path, tasks: Tasks, tmp_pa
     assert (
         document["config"]["program_sha256"] == BundleLM(str(q4)).get_model_info()["program_sha256"]
     )
+
+
+# --- float against quantized ----------------------------------------------------------------
+
+
+def test_bundles_are_compared_document_by_document(bundle: Path, q4: Path, tasks: Tasks):
+    result = shakti(bundle, q4, "--tasks", ",".join(tasks.files), "--json")
+    of_float, of_q4 = scores(result)
+    found = {(one["group"], one["metric"]): one for one in json.loads(result.stdout)["comparisons"]}
+    accuracy = found["tiny_choices", "acc"]
+    assert (accuracy["of"], accuracy["against"]) == ("tiny q4", "tiny none")
+    expected = of_q4["tiny_choices", "acc"] - of_float["tiny_choices", "acc"]
+    assert accuracy["difference"] == pytest.approx(expected)
+    assert accuracy["items"] == len(QUESTIONS)
+    assert ("tiny_answers", "exact_match") in found
+    # A perplexity of all texts is no mean of theirs.
+    assert not any(task == "tiny_texts" for task, _ in found)
+
+
+def test_a_bundle_alone_is_compared_with_nothing(bundle: Path, tasks: Tasks):
+    result = shakti(bundle, "--tasks", str(tasks.choices), "--json")
+    assert json.loads(result.stdout)["comparisons"] == []

@@ -286,6 +286,24 @@ class FakeBuilt:
 
 
 @dataclass(frozen=True)
+class FakeHarnessed:
+    scores: list[FakeHarnessScores]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        compared = {
+            **{"metric": "acc", "group": "t", "of": "b", "against": "a", "difference": 0.25},
+            **{"low": -0.5, "high": 0.5, "p_value": 0.5, "items": 4, "changed": 1},
+            **{"unit": "share"},
+        }
+        return {
+            "suite": "lm-eval",
+            "results": [one.document for one in self.scores],
+            "comparisons": [compared] * (len(self.scores) - 1),
+        }
+
+
+@dataclass(frozen=True)
 class FakeSuiteAnswer:
     """Half of 8 items, or 40 nats; each further bundle a little less, and two items otherwise."""
 
@@ -303,7 +321,12 @@ class FakeSuiteAnswer:
             "results": [self._result(at, name) for at, name in enumerate(names)],
             "comparisons": [
                 {
-                    **{"metric": "accuracy", "of": f"tiny {name}", "against": f"tiny {names[0]}"},
+                    **{
+                        "metric": "accuracy",
+                        "group": "all",
+                        "of": f"tiny {name}",
+                        "against": f"tiny {names[0]}",
+                    },
                     **{"difference": -0.125, "low": -0.5, "high": 0.25, "p_value": 0.625},
                     **{"items": 8, "changed": 2, "unit": "share"},
                 }
@@ -424,14 +447,14 @@ class FakeLibrary(InstalledLibrary):
         against = None if options.against is None else FakeAgainst(options.against)
         return [FakePerplexity(path, FakeFigures(against=against)) for path in options.bundles]
 
-    def harness(self, options: HarnessOptions, steps: Steps) -> list[FakeHarnessScores]:
+    def harness(self, options: HarnessOptions, steps: Steps) -> FakeHarnessed:
         self._fail()
         self.harnessed.append(options)
         scores = (
             FakeScore(options.tasks[0], "acc", 0.4, 0.245),
             FakeScore(options.tasks[0], "exact_match", 0.25, None, filter="strict"),
         )
-        return [FakeHarnessScores(path, scores) for path in options.bundles]
+        return FakeHarnessed([FakeHarnessScores(path, scores) for path in options.bundles])
 
     def suite(self, options: SuiteOptions, steps: Steps) -> FakeSuiteAnswer:
         self._fail()

@@ -119,12 +119,14 @@ def test_lm_eval_prints_a_column_a_bundle(shakti: Shakti):
         "task n metric a b",
         "arc_easy 5 acc 0.4000 ± 0.2450 0.4000 ± 0.2450",
         "arc_easy 5 exact_match (strict) 0.2500 0.2500",
+        "",
+        "b against a: t acc +25.0 points [-50.0, +50.0], p 0.500; 1 of 4 items come out otherwise",
     ]
 
 
 def test_lm_eval_json(shakti: Shakti):
     document = shakti("eval", "a", "--suite", "lm-eval", "--tasks", "t", "--json").document
-    assert document == {"suite": "lm-eval", "results": [{"bundle": "a"}]}
+    assert document == {"suite": "lm-eval", "results": [{"bundle": "a"}], "comparisons": []}
 
 
 @pytest.mark.parametrize(
