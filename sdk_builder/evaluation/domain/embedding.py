@@ -88,7 +88,7 @@ class StaticEmbedder:
 def normalized(vectors: Vectors) -> Vectors:
     """Rows of ``[N, D]`` at length 1; zeros stay zeros."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1)
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -114,7 +115,7 @@ def _support(claims: Sequence[str], text: Sequence[str], embedder: Embedder) -> 
 
     A claim of several clauses has the mean of theirs, if that is more than it has as a whole.
     """
-    pairs = [f"{a} {b}" for a, b in zip(text, text[1:], strict=False)]
+    pairs = [f"{a} {b}" for a, b in pairwise(text)]
     parts = [*with_clauses(text), *pairs]
     if not claims or not parts:
         return 0.0
@@ -160,4 +161,3 @@ def _brevity(source: str, reference: str, said: Sequence[str]) -> float:
 
 def _share(cosine: float) -> float:
     return min(max(cosine, 0.0), 1.0)
-

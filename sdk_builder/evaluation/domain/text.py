@@ -8,31 +8,35 @@ from functools import lru_cache
 
 _BREAK = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+")
 _MARK = re.compile(r"^\s*(?:[-*•#>]+|\(?\d{1,2}[.)]|[a-z]\))\s+")  # of a list or a heading
-_SHORT = frozenset("dr mr mrs ms st vs etc e.g i.e no art u.s u.k inc co".split())
 _CLAUSE = re.compile(r"[,;:–—]\s+|\s+(?:but|while|whereas|although|though|so|and)\s+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:[.,]\d+)*", re.UNICODE)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _LEAST_CLAUSE = 3  # words; a shorter piece asserts nothing by itself
 
-_STOP = frozenset(
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Abbreviations that end in a full stop within a sentence.
+_SHORT = _listed("dr mr mrs ms st vs etc e.g i.e no art u.s u.k inc co")
+_STOP = _listed(
     """a about after all also am an and any are as at be because been before being both but by can
     could did do does doing down during each for from further get gets had has have having he her
     here hers him his how i if in into is it its itself just made make makes many may me might more
     most much must my of off often on once one only or other our out over own same shall she should
     so some such than that the their them then there these they this those through to too under up
     upon usually very was we were what when where which while who whom why will with would you
-    your""".split()
+    your"""
 )
-_NEGATIONS = frozenset(
+_NEGATIONS = _listed(
     """no not never none nobody nothing neither nor without cannot hardly unable fails failed
-    unlawful illegal lacks""".split()
+    unlawful illegal lacks"""
 )
 # "one" is left out: it is mostly a pronoun.
-_NUMBER_WORDS = {
-    **{word: str(i) for i, word in enumerate("two three four five six seven eight".split(), 2)},
-    **{"zero": "0", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "hundred": "100"},
-}
+_COUNTED = "zero _ two three four five six seven eight nine ten eleven twelve"
+_NUMBER_WORDS = {word: str(i) for i, word in enumerate(_COUNTED.split())} | {"hundred": "100"}
 # Each word of the left text is an opposite of each of the right one's.
 _OPPOSITE_WORDS = (
     (
@@ -54,9 +58,7 @@ _OPPOSITE_WORDS = (
     ("above", "below"),
     ("maximum", "minimum"),
 )
-_OPPOSITES = tuple(
-    (frozenset(left.split()), frozenset(right.split())) for left, right in _OPPOSITE_WORDS
-)
+_OPPOSITES = tuple((_listed(left), _listed(right)) for left, right in _OPPOSITE_WORDS)
 
 
 def sentences(text: str) -> list[str]:
