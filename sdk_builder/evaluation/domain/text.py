@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 _BREAK = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+")
-_MARK = re.compile(r"^\s*(?:[-*•#>]+|\(?\d{1,2}[.)]|[a-z]\))\s+")  # of a list or a heading
+_MARK = re.compile(
+    r"^\s*(?:[-*•#>]+|\(?\d{1,2}[.)]|[a-z]\))\s+", re.MULTILINE
+)  # of a list or a heading
 _CLAUSE = re.compile(r"[,;:–—]\s+|\s+(?:but|while|whereas|although|though|so|and)\s+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:[.,]\d+)*", re.UNICODE)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -20,7 +22,7 @@ def _listed(text: str) -> frozenset[str]:
 
 
 # Abbreviations that end in a full stop within a sentence.
-_SHORT = _listed("dr mr mrs ms st vs etc e.g i.e no art u.s u.k inc co")
+_SHORT = _listed("dr mr mrs ms st vs e.g i.e u.s u.k inc")
 _STOP = _listed(
     """a about after all also am an and any are as at be because been before being both but by can
     could did do does doing down during each for from further get gets had has have having he her
@@ -63,12 +65,8 @@ _OPPOSITES = tuple((_listed(left), _listed(right)) for left, right in _OPPOSITE_
 
 def sentences(text: str) -> list[str]:
     """The sentences and list items of `text` that have a word, without list marks."""
-    found: list[str] = []
-    for piece in _pieces(text):
-        bare = _MARK.sub("", piece).strip()
-        if words(bare):
-            found.append(bare)
-    return found
+    # Marks go first: the full stop of "2." would end a sentence.
+    return [piece.strip() for piece in _pieces(_MARK.sub("\n", text)) if words(piece)]
 
 
 def _pieces(text: str) -> list[str]:
@@ -87,7 +85,10 @@ def _pieces(text: str) -> list[str]:
 
 def unique_sentences(text: str) -> list[str]:
     """`sentences`, each once, whatever its case and punctuation."""
-    return list({tuple(words(one)): one for one in reversed(sentences(text))}.values())[::-1]
+    found: dict[tuple[str, ...], str] = {}
+    for one in sentences(text):
+        found.setdefault(tuple(words(one)), one)
+    return list(found.values())
 
 
 def with_clauses(found: Sequence[str]) -> list[str]:
@@ -119,7 +120,7 @@ def stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
             word = word[: -len(ending)] + instead
             break
-    return word.removesuffix("e") if len(word) > 4 else word
+    return word.removesuffix("e") if len(word) > 3 else word
 
 
 def numbers(text: str) -> frozenset[str]:
