@@ -63,7 +63,7 @@ def run(request: DomainRequest, judge: LengthJudge | None = None) -> SuiteResult
 def test_result_says_what_was_measured_and_comes_back_from_its_file(bundle, items, tmp_path):
     judge = LengthJudge()
     result = run(DomainRequest((bundle,), items, max_tokens=8), judge)
-    assert (result.suite, result.scheme, result.name) == ("domain", "none", "tiny-none")
+    assert (result.suite, result.scheme, result.name) == ("domain", "none", "tiny")
     assert [one[:3] for one in judge.asked] == [
         ("relevancy", "What is a will?", "A text."),
         ("factual", "Is it 5?", "It is 5.\nNo."),
