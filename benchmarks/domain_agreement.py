@@ -67,8 +67,8 @@ class Agreement:
 
 def _ranked(values: NDArray[Any]) -> NDArray[np.float64]:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts - 1) / 2)[inverse]
+    middles = np.asarray(np.cumsum(counts) - (counts - 1) / 2)
+    return middles[inverse]
 
 
 def measure(cases: Sequence[Mapping[str, str]], judge: MetricsJudge) -> list[Agreement]:

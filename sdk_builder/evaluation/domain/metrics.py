@@ -29,7 +29,7 @@ CLAIM_THRESHOLD = 0.6  # cosine from which a sentence says a claim; see benchmar
 _AS_NEAR = 0.05  # a sentence this much further from a claim than the nearest may stand for it, too
 _LEAST_NEW = 0.25  # share of new words below which an answer only repeats its question
 _LONGEST = 0.5  # of the source; a longer summary is marked down, a copy to 0
-_LEAST_NEAR = 0.2  # a reference further from its question than this is no measure
+_LEAST_NEAR = 0.2  # a question that its reference is further from says little about answers
 
 _NO_ANSWER = re.compile(
     r"\b(?:i|we)(?: am|'m| are|'re)? (?:sorry|(?:do not|don't) (?:know|have)|not sure|unsure"
@@ -42,7 +42,8 @@ def answer_relevancy(question: str, reference: str, answer: str, embedder: Embed
     """How much an answer is about what was asked, whether it is true or not.
 
     The mean of its nearness to the question (1: as near as the reference is) and to the reference;
-    0 for nothing, for "I do not know", and for the question over again.
+    0 for nothing, for "I do not know", and for the question over again. The question counts less
+    where even the reference is hardly near it.
     """
     said = unique_sentences(answer)
     if not said or all(_NO_ANSWER.search(one) for one in said):
@@ -50,10 +51,12 @@ def answer_relevancy(question: str, reference: str, answer: str, embedder: Embed
     # Sorted, so that the order of sentences cannot change a last digit.
     text = " ".join(sorted(said))
     asked, wanted, given = embedder.embed([question, reference, text])
-    usual = max(float(asked @ wanted), _LEAST_NEAR)
-    to_question = min(_share(float(asked @ given)) / usual, 1.0)
+    usual = _share(float(asked @ wanted))
+    weight = min(usual / _LEAST_NEAR, 1.0)
+    to_question = min(_share(float(asked @ given)), usual) / max(usual, _LEAST_NEAR)
     to_reference = _share(float(wanted @ given))
-    return _newness(question, reference, text) * (to_question + to_reference) / 2
+    mean = (to_question + to_reference) / (weight + 1)  # to_question is weighted already
+    return _newness(question, reference, text) * min(mean, 1.0)
 
 
 def _newness(question: str, reference: str, answer: str) -> float:

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from sdk_builder.evaluation.results import SuiteResult, read_results
 from sdk_builder.log import Steps
 from tests.integration.evaluation.conftest import CONTEXT
 
-ITEMS = [
+ITEMS: list[dict[str, Any]] = [
     {"domain": "legal", "kind": "relevancy", "prompt": "What is a will?", "reference": "A text."},
     {"domain": "finance", "kind": "factual", "prompt": "Is it 5?", "claims": ["It is 5.", "No."]},
     {"domain": "healthcare", "kind": "summarization", "prompt": "Rest helps.", "reference": "R."},
@@ -73,7 +74,8 @@ def test_result_says_what_was_measured_and_comes_back_from_its_file(bundle, item
     scores = [sum(map(ord, answer)) % 1000 / 1000 for *_, answer in judge.asked]
     factual = result.find("factual")
     assert factual is not None
-    assert (factual.items, factual.value) == (2, pytest.approx((scores[1] + scores[3]) / 2))
+    assert factual.items == 2
+    assert factual.value == pytest.approx((scores[1] + scores[3]) / 2)
     legal = result.find("factual", "legal")
     assert legal is not None
     assert (legal.value, legal.low) == (scores[3], None)

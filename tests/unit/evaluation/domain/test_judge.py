@@ -106,5 +106,6 @@ def test_metrics_are_the_default(monkeypatch: pytest.MonkeyPatch):
     assert judge.key == "metrics 1 words"
     claims = "Insulin lowers sugar.\nCoins are round."
     assert judge.score("factual", "?", claims, "Insulin lowers sugar.") == 0.5
-    assert judge.score("relevancy", "Are coins round?", "Coins are round.", "Yes, round.") > 0.5
+    relevancy = judge.score("relevancy", "Are coins round?", "Coins are round.", "Yes, round.")
+    assert relevancy == pytest.approx(0.5)
     assert judge.score("summarization", "Coins are round. " * 4, "Coins.", "Coins.") > 0

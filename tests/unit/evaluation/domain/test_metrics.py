@@ -68,6 +68,14 @@ def test_mostly_echo_is_marked_down():
     )
 
 
+def test_question_that_the_reference_does_not_repeat_counts_less():
+    question, reference = "How is a burn treated?", "Cool it under water."
+    assert answer_relevancy(question, reference, reference, WORDS) == pytest.approx(1)
+    # nothing in common with the question: only the reference counts, cool of cool and water
+    assert answer_relevancy(question, reference, "Cool.", WORDS) == pytest.approx(1 / math.sqrt(2))
+    assert answer_relevancy(question, reference, "Burns treated daily.", WORDS) == 0
+
+
 def test_off_topic_is_worse_than_partial_and_partial_than_good():
     good, partial, off = "Insulin lowers sugar in blood.", "Insulin does good.", "Coins are round."
     assert relevancy(good) > relevancy(partial) > relevancy(off) == 0
