@@ -47,8 +47,8 @@ class Agreement:
     @property
     def spearman(self) -> float:
         """Over all answers of all cases; equal values have the mean of their ranks."""
-        pair = [_ranked(self.scores.ravel()), _ranked(self.ranks.ravel())]
-        return float(np.corrcoef(pair)[0, 1])
+        matrix = np.asarray(np.corrcoef(_ranked(self.scores.ravel()), _ranked(self.ranks.ravel())))
+        return float(matrix[0, 1])
 
     @property
     def auc(self) -> float:

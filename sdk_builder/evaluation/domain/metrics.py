@@ -46,7 +46,7 @@ def answer_relevancy(question: str, reference: str, answer: str, embedder: Embed
     where even the reference is hardly near it.
     """
     said = unique_sentences(answer)
-    if not said or all(_NO_ANSWER.search(one) for one in said):
+    if not said or all(_NO_ANSWER.search(one.replace("’", "'")) for one in said):
         return 0.0
     # Sorted, so that the order of sentences cannot change a last digit.
     text = " ".join(sorted(said))

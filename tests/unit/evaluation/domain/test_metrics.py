@@ -50,7 +50,16 @@ def test_relevancy_by_hand():
 
 @pytest.mark.parametrize(
     "answer",
-    ["", "   \n", "...", QUESTION, "Insulin.", "I don't know.", "I am sorry. I cannot answer."],
+    [
+        "",
+        "   \n",
+        "...",
+        QUESTION,
+        "Insulin.",
+        "I don't know.",
+        "I don’t know.",
+        "I am sorry. I cannot answer.",
+    ],
 )
 def test_no_answer_and_echo_score_nothing(answer: str):
     assert relevancy(answer) == 0
