@@ -28,7 +28,7 @@ VERSION = 1  # of the definitions; another one's scores do not compare
 CLAIM_THRESHOLD = 0.6  # cosine from which a sentence says a claim; see benchmarks/domain_agreement
 _AS_NEAR = 0.05  # a sentence this much further from a claim than the nearest may stand for it, too
 _LEAST_NEW = 0.25  # share of new words below which an answer only repeats its question
-_LONGEST = 0.5  # of the source; a longer summary is marked down, a copy to 0
+_LONGEST = 0.5  # of the source; a longer summary is marked down
 _LEAST_NEAR = 0.2  # a question that its reference is further from says little about answers
 
 _NO_ANSWER = re.compile(
@@ -151,15 +151,12 @@ def _recall(claim: str, text: str) -> float:
 
 
 def _brevity(source: str, reference: str, said: Sequence[str]) -> float:
-    """1 up to half of the source (or the reference's length, if that is more), 0 for all of it."""
-    whole = len(words(source))
-    if not whole:
-        return 0.0
-    usual = max(_LONGEST, len(words(reference)) / whole)
-    if usual >= 1:
-        return 1.0
-    length = sum(len(words(one)) for one in said) / whole
-    return min(max((1 - length) / (1 - usual), 0.0), 1.0)
+    """1 up to half of the source (or the reference's length, if that is more); of a longer summary
+    the square of that over its length, so that a copy has a quarter."""
+    usual = max(_LONGEST * len(words(source)), len(words(reference)))
+    length = sum(len(words(one)) for one in said)
+    # Never 0: small models write too much, and what they write should still tell them apart.
+    return min(usual / length, 1.0) ** 2
 
 
 def _share(cosine: float) -> float:
