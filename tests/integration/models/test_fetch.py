@@ -112,3 +112,19 @@ def test_cache_that_cannot_be_written_is_an_output_error(
     monkeypatch.setenv("SHAKTI_CACHE", str(tmp_path / "file"))
     with pytest.raises(OutputError):
         fetch(source)
+
+
+def test_one_wheel_serves_all_machines_where_it_is_chosen(source: Source, tmp_path: Path) -> None:
+    (wheel,) = (tmp_path / "links").iterdir()
+    wheel.rename(wheel.with_name("tiny_model-1.0-cp39-cp39-win_amd64.whl"))
+    with pytest.raises(ToolchainError, match="downloading"):
+        fetch(source)
+    there = ("--python-version", "3.9", "--implementation", "cp", "--platform", "win_amd64")
+    assert fetch(replace(source, wheel_for=there)).read_bytes() == CONTENT
+
+
+def test_hint_says_what_else_can_be_done(source: Source) -> None:
+    lost = replace(source, requirement="no-such-package==1", otherwise="Or walk.")
+    with pytest.raises(ToolchainError) as caught:
+        fetch(lost)
+    assert caught.value.hint.endswith("Or walk.")

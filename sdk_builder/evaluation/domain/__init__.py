@@ -1,0 +1,1 @@
+"""Quality of a bundle's own answers in healthcare, law and finance."""
