@@ -17,15 +17,20 @@ from sdk_builder.cli.requests import HarnessOptions, PerplexityOptions
 from sdk_builder.errors import InputError, UsageError
 
 LIKELIHOODS = ("crows-pairs", "bbq", "toxigen", "implicit-hate")
-SUITES = ("perplexity", "lm-eval", *LIKELIHOODS)
+SUITES = ("perplexity", "lm-eval", *LIKELIHOODS, "domain")
 _ALL_TAKE = ("threads", "resume")
 _TAKES: dict[str, tuple[str, ...]] = {
     "perplexity": ("text_file", "tokens", "window", "stride", "against"),
     "lm-eval": ("tasks", "include_path", "limit", "fewshot", "chat"),
     **dict.fromkeys(LIKELIHOODS, ("data", "limit", "seed", "items")),
+    "domain": ("data", "limit", "seed", "items", "judge", "max_tokens"),
 }
 _NEEDS = {"perplexity": "text_file", "lm-eval": "tasks"}
-_FLAGS = {"text_file": "--text", "include_path": "--include-path"}
+_FLAGS = {
+    "text_file": "--text",
+    "include_path": "--include-path",
+    "max_tokens": "--max-tokens",
+}
 
 
 @click.command("eval")
@@ -88,6 +93,17 @@ _FLAGS = {"text_file": "--text", "include_path": "--include-path"}
     help="lm-eval: examples before each question.  [default: the task's own]",
 )
 @click.option("--chat", is_flag=True, help="lm-eval: ask in the bundle's chat turns.")
+@click.option(
+    "--judge",
+    metavar="PACKAGE.MODULE:FUNCTION",
+    help="domain: what scores the answers.  [default: metrics of this machine]",
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="domain: longest answer.  [default: 192]",
+)
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Worker threads.")
 @click.option(
     "--resume",
@@ -111,13 +127,15 @@ def evaluate(
 
     perplexity: how well a text is predicted. lm-eval: tasks of EleutherAI's harness, which is
     installed with: pip install 'shakti-sdk[eval]'. crows-pairs, bbq, toxigen, implicit-hate: bias
-    and toxicity. Several bundles are shown side by side, and suites of items compare each with the
-    float one item by item.
+    and toxicity. domain: answers about healthcare, law and finance.
+
+    Several bundles are shown side by side, and each is compared with the float one (else the first)
+    item by item.
     """
     _require_own_options(suite, options)
     for path in (output, options["items"]):
         invocation.library.require_new(path, force=force)
-    if suite in LIKELIHOODS:
+    if suite in LIKELIHOODS or suite == "domain":
         document, text = score_items(invocation, bundles, suite, options, force=force)
     else:
         run = _perplexity if suite == "perplexity" else _harness

@@ -6,11 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sdk_builder.cli.answers import SuiteAnswer
 from sdk_builder.cli.invocation import Invocation
 from sdk_builder.cli.output import table
-from sdk_builder.cli.requests import SuiteOptions
+from sdk_builder.cli.requests import DomainOptions, SuiteOptions
+from sdk_builder.errors import UsageError
 
-_MAIN = {"crows-pairs": "stereotype_share"}  # shown by category; of the others their accuracy
+# What is shown by category; of the others their accuracy.
+_MAIN = {
+    "crows-pairs": ("stereotype_share",),
+    "domain": ("answer_relevancy", "summarization", "factual"),
+}
 _ALL = "all"
 
 
@@ -23,19 +29,35 @@ def score_items(
     force: bool,
 ) -> tuple[dict[str, Any], str]:
     """The document, and what a person reads of it."""
-    asked = SuiteOptions(
-        bundles=bundles,
-        suite=suite,
-        data=tuple(options["data"]),
-        limit=options["limit"],
-        seed=options["seed"] or 0,
-        threads=options["threads"],
-        resume=options["resume"],
-    )
-    found = invocation.library.suite(asked, invocation.steps())
+    common = {
+        "bundles": bundles,
+        "limit": options["limit"],
+        "seed": options["seed"] or 0,
+        "threads": options["threads"],
+        "resume": options["resume"],
+    }
+    found: SuiteAnswer
+    if suite == "domain":
+        domain = DomainOptions(
+            **common,
+            items=_one_file(options["data"]),
+            judge=options["judge"],
+            max_tokens=options["max_tokens"],
+        )
+        found = invocation.library.domain(domain, invocation.steps())
+    else:
+        asked = SuiteOptions(**common, suite=suite, data=tuple(options["data"]))
+        found = invocation.library.suite(asked, invocation.steps())
     if options["items"] is not None:
         invocation.library.write_lines(options["items"], found.outcomes, force=force)
     return found.document, "\n".join(_text(found.document))
+
+
+def _one_file(data: Sequence[str]) -> Path | None:
+    """Raises UsageError for several."""
+    if len(data) > 1:
+        raise UsageError("--suite domain takes one --data.", "Put all items into one file.")
+    return Path(data[0]) if data else None
 
 
 def _text(document: Mapping[str, Any]) -> Iterator[str]:
@@ -43,10 +65,10 @@ def _text(document: Mapping[str, Any]) -> Iterator[str]:
     names = [f"{one['name']} {one['scheme']}" for one in results]
     wide = "l" + "r" * (len(names) + 1)
     yield table(_rows(results), header=["metric", "n", *names], right=wide)
-    groups = _group_rows(document["suite"], results)
-    if groups:
-        metric = _MAIN.get(document["suite"], "accuracy")
-        yield "\n" + table(groups, header=[f"{metric} of", "n", *names], right=wide)
+    for metric in _MAIN.get(document["suite"], ("accuracy",)):
+        groups = _group_rows(metric, results)
+        if groups:
+            yield "\n" + table(groups, header=[f"{metric} of", "n", *names], right=wide)
     yield from differences(document)
     yield f"\n  {results[0]['confidence']:.0%} intervals; {_data(results[0]['data'])}"
 
@@ -68,8 +90,7 @@ def _rows(results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     return found
 
 
-def _group_rows(suite: str, results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    metric = _MAIN.get(suite, "accuracy")
+def _group_rows(metric: str, results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     found = []
     for at, one in enumerate(results[0]["metrics"]):
         if one["metric"] == metric and one["group"] != _ALL:

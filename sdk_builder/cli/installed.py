@@ -34,6 +34,7 @@ from sdk_builder.cli.requests import (
     CompareOptions,
     DemoBuildOptions,
     DemoInstallOptions,
+    DomainOptions,
     ExportOptions,
     HarnessOptions,
     PerplexityOptions,
@@ -118,6 +119,13 @@ class InstalledLibrary:
         from sdk_builder.evaluation.suites.run import SuiteRequest, run_suite
 
         return run_suite(SuiteRequest(**vars(options)), steps)
+
+    def domain(self, options: DomainOptions, steps: Steps) -> SuiteAnswer:
+        """Score what bundles answer about healthcare, law and finance."""
+        from sdk_builder.evaluation.domain.suite import DomainRequest, run_domain
+
+        asked = {name: value for name, value in vars(options).items() if value is not None}
+        return run_domain(DomainRequest(**asked), steps)
 
     def require_new(self, output: Path | None, *, force: bool) -> None:
         """Raises TargetExistsError for a result that is there already."""

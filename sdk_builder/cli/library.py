@@ -33,6 +33,7 @@ from sdk_builder.cli.requests import (
     CompareOptions,
     DemoBuildOptions,
     DemoInstallOptions,
+    DomainOptions,
     ExportOptions,
     HarnessOptions,
     PerplexityOptions,
@@ -73,6 +74,8 @@ class Library(Protocol):
     def harness(self, options: HarnessOptions, steps: Steps) -> Harnessed: ...
 
     def suite(self, options: SuiteOptions, steps: Steps) -> SuiteAnswer: ...
+
+    def domain(self, options: DomainOptions, steps: Steps) -> SuiteAnswer: ...
 
     def require_new(self, output: Path | None, *, force: bool) -> None: ...
 

@@ -90,6 +90,21 @@ class SuiteOptions:
 
 
 @dataclass(frozen=True)
+class DomainOptions:
+    """What the user asked of domain quality; the fields of `evaluation.domain.suite.DomainRequest`,
+    of which None leaves max_tokens to the suite."""
+
+    bundles: tuple[Path, ...]
+    items: Path | None = None
+    limit: int | None = None
+    seed: int = 0
+    judge: str | None = None
+    threads: int | None = None
+    resume: Path | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True)
 class ProfileOptions:
     """What the user asked of a profile; the fields of `profiling.measure.ProfileRequest`."""
 

@@ -17,7 +17,7 @@ from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import ToolchainError
 from sdk_builder.evaluation.harness_pairs import ByDocument, by_document, compare
 from sdk_builder.evaluation.record import SCHEMA, describe_bundle, labels_of
-from sdk_builder.evaluation.results import Comparison
+from sdk_builder.evaluation.results import Comparison, reference_of
 from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def run_and_compare(request: HarnessRequest, steps: Steps) -> Harnessed:
 
 def compare_all(found: Sequence[BundleScores]) -> list[Comparison]:
     """Every bundle with the float one, or else the first, on the documents that both were asked."""
-    at = next((n for n, one in enumerate(found) if one.document["scheme"] == "none"), 0)
+    at = reference_of([one.document["scheme"] for one in found])
     labels = labels_of([one.document for one in found])
     return [
         comparison

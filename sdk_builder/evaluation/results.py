@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,6 +106,30 @@ class SuiteResult(_Value):
     def as_document(self) -> dict[str, Any]:
         """For JSON."""
         return {"schema": SCHEMA, **self.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class SuiteScores:
+    """One suite on any number of bundles. results: in their order; comparisons: of each with the
+    float one, or the first; outcomes: of each item on each bundle, for those who look closer."""
+
+    results: tuple[SuiteResult, ...]
+    comparisons: tuple[Comparison, ...]
+    outcomes: tuple[Mapping[str, Any], ...]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "suite": self.results[0].suite,
+            "results": [one.as_document() for one in self.results],
+            "comparisons": [one.model_dump(mode="json") for one in self.comparisons],
+        }
+
+
+def reference_of(schemes: Sequence[str]) -> int:
+    """Which of several bundles the others are compared with: the first float one, or the first."""
+    return next((at for at, scheme in enumerate(schemes) if scheme == "none"), 0)
 
 
 class ResultFile(_Value):

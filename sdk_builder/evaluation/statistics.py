@@ -72,7 +72,9 @@ def table(rows: Sequence[Mapping[str, float]], clusters: Sequence[str]) -> Table
 
 
 def value_of(found: Table, estimator: Estimator) -> float | None:
-    """The metric over all items."""
+    """The metric over all items; None without any."""
+    if not found.size:
+        return None
     sums = found.by_cluster().sum(0)
     return _number(estimator(_named(found, sums[None]))[0])
 
@@ -85,8 +87,10 @@ def estimate(
     There is no interval with less than two clusters, nor where half of the resamples say nothing.
     """
     value = value_of(found, estimator)
+    if value is None:
+        return Estimate(None)
     clusters = found.by_cluster()
-    if value is None or len(clusters) < _LEAST_CLUSTERS:
+    if len(clusters) < _LEAST_CLUSTERS:
         return Estimate(value)
     drawn = np.concatenate(
         [estimator(_named(found, w @ clusters)) for w in _weights(len(clusters), seed)]

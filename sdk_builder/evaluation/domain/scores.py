@@ -1,21 +1,19 @@
-"""Scores of items as metrics of a suite, with bootstrap intervals. No torch."""
+"""Scores of items as metrics of a suite, and what differs between two bundles. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Iterator, Sequence
 
 from sdk_builder.evaluation.domain.items import DOMAINS, KINDS, DomainItem
-from sdk_builder.evaluation.results import ALL, Metric
+from sdk_builder.evaluation.results import ALL, Comparison, Metric
+from sdk_builder.evaluation.statistics import Table, difference, estimate, share, table
 
 METRICS = {
     "relevancy": "answer_relevancy",
     "summarization": "summarization",
     "factual": "factual",
 }
-RESAMPLES = 2000
-_CONFIDENCE = 0.95
+_MEAN = share("score", "item")
 
 
 def summarized(
@@ -23,45 +21,54 @@ def summarized(
 ) -> tuple[Metric, ...]:
     """The mean of each kind over all domains and in each one; None where there is no item."""
     return tuple(
-        _metric(
-            METRICS[kind],
-            group,
-            [
-                score
-                for item, score in zip(items, scores, strict=True)
-                if item.kind == kind and group in (ALL, item.domain)
-            ],
-            seed,
-        )
+        _metric(METRICS[kind], group, _table(items, scores, kind, group), seed)
         for kind in KINDS
         for group in (ALL, *DOMAINS)
     )
 
 
-def _metric(name: str, group: str, scores: Sequence[float], seed: int) -> Metric:
-    low, high = interval(scores, seed)
+def compared(
+    items: Sequence[DomainItem],
+    of: Sequence[float],
+    against: Sequence[float],
+    labels: tuple[str, str],
+    seed: int,
+) -> Iterator[Comparison]:
+    """Each kind's mean over all domains, of one bundle less the other's on the same items."""
+    for kind in KINDS:
+        first, second = (_table(items, scores, kind, ALL) for scores in (of, against))
+        found = difference(first, second, _MEAN, seed=seed)
+        yield Comparison(
+            suite="domain",
+            metric=METRICS[kind],
+            of=labels[0],
+            against=labels[1],
+            difference=found.value,
+            low=found.low,
+            high=found.high,
+            p_value=found.p_value,
+            items=first.size,
+        )
+
+
+def _table(items: Sequence[DomainItem], scores: Sequence[float], kind: str, group: str) -> Table:
+    rows = [
+        {"item": 1.0, "score": score}
+        for item, score in zip(items, scores, strict=True)
+        if item.kind == kind and group in (ALL, item.domain)
+    ]
+    return table(rows, [str(at) for at in range(len(rows))])
+
+
+def _metric(name: str, group: str, found: Table, seed: int) -> Metric:
+    result = estimate(found, _MEAN, seed=seed)
     return Metric(
         metric=name,
         group=group,
-        value=float(np.mean(np.sort(scores))) if scores else None,
-        low=low,
-        high=high,
-        items=len(scores),
+        value=result.value,
+        low=result.low,
+        high=result.high,
+        items=found.size,
         unit="share",
         better="higher",
     )
-
-
-def interval(scores: Sequence[float], seed: int) -> tuple[float | None, float | None]:
-    """The percentile bootstrap's 95 % interval of the mean; None, None for fewer than two.
-
-    The order of scores does not matter.
-    """
-    if len(scores) < 2:
-        return None, None
-    values = np.sort(np.asarray(scores, np.float64))
-    chance = np.random.default_rng(seed)
-    means = [values[chance.integers(0, len(values), len(values))].mean() for _ in range(RESAMPLES)]
-    tail = (1 - _CONFIDENCE) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)

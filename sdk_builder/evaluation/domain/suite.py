@@ -15,11 +15,17 @@ from sdk_builder.errors import PromptTooLongError, UsageError
 from sdk_builder.evaluation.domain import metrics
 from sdk_builder.evaluation.domain.items import DomainItem, ItemFile, choose, read_items
 from sdk_builder.evaluation.domain.judge import Judge, load_judge
-from sdk_builder.evaluation.domain.scores import summarized
+from sdk_builder.evaluation.domain.scores import compared, summarized
 from sdk_builder.evaluation.journal import Journal, digest, versions
 from sdk_builder.evaluation.progress import Progress
-from sdk_builder.evaluation.record import describe_bundle
-from sdk_builder.evaluation.results import Data, SuiteResult
+from sdk_builder.evaluation.record import describe_bundle, labels_of
+from sdk_builder.evaluation.results import (
+    Comparison,
+    Data,
+    SuiteResult,
+    SuiteScores,
+    reference_of,
+)
 from sdk_builder.log import Steps
 
 if TYPE_CHECKING:
@@ -79,10 +85,9 @@ class Answer:
         return cls(**value) if isinstance(value, dict) else None
 
 
-def run_domain(
-    request: DomainRequest, steps: Steps, *, judge: Judge | None = None
-) -> list[SuiteResult]:
-    """A result for each bundle. judge: instead of the request's.
+def run_domain(request: DomainRequest, steps: Steps, *, judge: Judge | None = None) -> SuiteScores:
+    """A result for each bundle, and what differs between them; outcomes have the answers. judge:
+    instead of the request's.
 
     Raises what `read_items`, `choose`, `load_judge`, `Bundle.open`, `Session` and `Journal` raise;
     PromptTooLongError, before any work, for an item that the context cannot hold.
@@ -93,7 +98,34 @@ def run_domain(
     if judge is None:
         with steps.step("Loading the judge" if request.judge else "Loading the embedding"):
             judge = load_judge(request.judge)
-    return [_evaluate(bundle, found, chosen, judge, request, steps) for bundle in bundles]
+    pairs = [_evaluate(bundle, found, chosen, judge, request, steps) for bundle in bundles]
+    results = tuple(result for result, _ in pairs)
+    answers = [one for _, one in pairs]
+    labels = labels_of([describe_bundle(one) for one in bundles])
+    return SuiteScores(
+        results,
+        tuple(_comparisons(results, chosen, answers, labels, request.seed)),
+        tuple(
+            {"where": item.id, "groups": [item.domain, item.kind], "bundle": label, **vars(answer)}
+            for label, mine in zip(labels, answers, strict=True)
+            for item, answer in zip(chosen, mine, strict=True)
+        ),
+    )
+
+
+def _comparisons(
+    results: Sequence[SuiteResult],
+    items: Sequence[DomainItem],
+    answers: Sequence[Sequence[Answer]],
+    labels: Sequence[str],
+    seed: int,
+) -> Iterator[Comparison]:
+    reference = reference_of([one.scheme for one in results])
+    scores = [[answer.score for answer in mine] for mine in answers]
+    for at, label in enumerate(labels):
+        if at != reference:
+            names = (label, labels[reference])
+            yield from compared(items, scores[at], scores[reference], names, seed)
 
 
 def _evaluate(
@@ -103,7 +135,7 @@ def _evaluate(
     judge: Judge,
     request: DomainRequest,
     steps: Steps,
-) -> SuiteResult:
+) -> tuple[SuiteResult, list[Answer]]:
     from sdk_builder.runtime.session import Session
 
     with ExitStack() as stack:
@@ -119,7 +151,7 @@ def _evaluate(
         answers = list(_answers(session, chosen, judge, journal, request, steps))
         seconds = time.perf_counter() - began
     scores = [answer.score for answer in answers]
-    return SuiteResult(
+    result = SuiteResult(
         suite=SUITE,
         **describe_bundle(bundle),
         metrics=summarized(chosen, scores, request.seed),
@@ -134,6 +166,7 @@ def _evaluate(
         seconds=None if journal and journal.found else round(seconds, 3),
         tools=versions(),
     )
+    return result, answers
 
 
 def _key(bundle: Bundle, judge: Judge, request: DomainRequest) -> str:

@@ -15,7 +15,7 @@ from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import UsageError
 from sdk_builder.evaluation.journal import Journal, digest, versions
 from sdk_builder.evaluation.record import describe_bundle, labels_of
-from sdk_builder.evaluation.results import Comparison, SuiteResult
+from sdk_builder.evaluation.results import Comparison, SuiteResult, SuiteScores, reference_of
 from sdk_builder.evaluation.suites import bbq, crows_pairs, hate
 from sdk_builder.evaluation.suites.items import Items, read_items
 from sdk_builder.evaluation.suites.likelihoods import Likelihoods
@@ -46,25 +46,6 @@ class SuiteRequest:
     resume: Path | None = None
 
 
-@dataclass(frozen=True)
-class SuiteScores:
-    """Results in the order of the bundles; comparisons: of each with the float one, or the first;
-    outcomes: of each item on each bundle, for those who want to look closer."""
-
-    results: tuple[SuiteResult, ...]
-    comparisons: tuple[Comparison, ...]
-    outcomes: tuple[Mapping[str, Any], ...]
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "suite": self.results[0].suite,
-            "results": [one.as_document() for one in self.results],
-            "comparisons": [one.model_dump(mode="json") for one in self.comparisons],
-        }
-
-
 def run_suite(request: SuiteRequest, steps: Steps) -> SuiteScores:
     """Raises UsageError, what `read_items`, `Session` and `Journal` raise, InputError."""
     suite = find_suite(request.suite)
@@ -78,9 +59,7 @@ def run_suite(request: SuiteRequest, steps: Steps) -> SuiteScores:
         for bundle, label in zip(bundles, labels, strict=True)
     ]
     scored = [one for one, _ in pairs]
-    reference = next(
-        (at for at, one in enumerate(bundles) if one.manifest.quantization.scheme == "none"), 0
-    )
+    reference = reference_of([one.manifest.quantization.scheme for one in bundles])
     comparisons: list[Comparison] = []
     if len(scored) > 1:
         with steps.step(f"Comparing with {labels[reference]}"):

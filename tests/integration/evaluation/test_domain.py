@@ -57,7 +57,7 @@ def items(tmp_path: Path) -> Path:
 
 
 def run(request: DomainRequest, judge: LengthJudge | None = None) -> SuiteResult:
-    (result,) = run_domain(request, Steps.silent(), judge=judge or LengthJudge())
+    (result,) = run_domain(request, Steps.silent(), judge=judge or LengthJudge()).results
     return result
 
 
@@ -85,6 +85,23 @@ def test_result_says_what_was_measured_and_comes_back_from_its_file(bundle, item
     path = tmp_path / "result.json"
     write_document(path, result.as_document(), force=False)
     assert read_results([path])[0].results == (result,)
+
+
+def test_bundles_are_compared_on_the_same_items(bundle, q4, items):
+    request = DomainRequest((q4, bundle), items, max_tokens=8)
+    found = run_domain(request, Steps.silent(), judge=LengthJudge())
+    assert [(one.metric, one.of, one.against) for one in found.comparisons] == [
+        (metric, "tiny q4", "tiny none")
+        for metric in ("answer_relevancy", "summarization", "factual")
+    ]
+    ours, theirs = (one.find("factual") for one in found.results)
+    assert ours is not None
+    assert theirs is not None
+    expected = (ours.value or 0.0) - (theirs.value or 0.0)
+    assert found.comparisons[2].difference == pytest.approx(expected)
+    answers = [(one["bundle"], one["where"]) for one in found.outcomes]
+    assert len(answers) == 8
+    assert answers[-1] == ("tiny none", "p")
 
 
 def test_interrupted_run_goes_on_and_ends_the_same(bundle, items, tmp_path):

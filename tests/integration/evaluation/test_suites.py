@@ -16,10 +16,10 @@ from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import DataError
 from sdk_builder.evaluation.harness import HarnessRequest, run_harness
 from sdk_builder.evaluation.record import write_document
-from sdk_builder.evaluation.results import read_results
+from sdk_builder.evaluation.results import SuiteScores, read_results
 from sdk_builder.evaluation.suites.items import read_items
 from sdk_builder.evaluation.suites.likelihoods import Likelihoods
-from sdk_builder.evaluation.suites.run import SuiteRequest, SuiteScores, find_suite, run_suite
+from sdk_builder.evaluation.suites.run import SuiteRequest, find_suite, run_suite
 from sdk_builder.evaluation.suites.suite import Asked
 from sdk_builder.log import Steps
 from sdk_builder.runtime.session import Session

@@ -29,6 +29,7 @@ from sdk_builder.cli.installed import InstalledLibrary
 from sdk_builder.cli.requests import (
     Answering,
     DemoBuildOptions,
+    DomainOptions,
     ExportOptions,
     HarnessOptions,
     PerplexityOptions,
@@ -402,6 +403,7 @@ class FakeLibrary(InstalledLibrary):
     measured: list[PerplexityOptions] = field(default_factory=list)
     harnessed: list[HarnessOptions] = field(default_factory=list)
     suites: list[SuiteOptions] = field(default_factory=list)
+    domains: list[DomainOptions] = field(default_factory=list)
     trainings: list[TrainOptions] = field(default_factory=list)
     trained: FakeTrained = FakeTrained()
     plan: FakePlan = field(default_factory=FakePlan)
@@ -460,6 +462,11 @@ class FakeLibrary(InstalledLibrary):
         self._fail()
         self.suites.append(options)
         return FakeSuiteAnswer(options)
+
+    def domain(self, options: DomainOptions, steps: Steps) -> FakeSuiteAnswer:
+        self._fail()
+        self.domains.append(options)
+        return FakeSuiteAnswer(SuiteOptions(options.bundles, "domain"))
 
     def tune(self, options: TuneOptions, steps: Steps) -> FakeTuned:
         self._fail()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sdk_builder.cli.requests import HarnessOptions, PerplexityOptions, SuiteOptions
+from sdk_builder.cli.requests import DomainOptions, HarnessOptions, PerplexityOptions, SuiteOptions
 from tests.unit.cli.conftest import Shakti
 from tests.unit.cli.fakes import FakeLibrary
 
@@ -196,3 +196,14 @@ def test_a_suite_as_json_is_the_whole_record(shakti: Shakti):
     document = shakti("eval", "b", "--suite", "crows-pairs", "--json").document
     assert document["suite"] == "crows-pairs"
     assert document["results"][0]["metrics"][0]["value"] == 0.5
+
+
+def test_domain_quality_takes_one_file_and_a_judge(shakti: Shakti):
+    library = FakeLibrary()
+    given = ["--data", "mine.jsonl", "--judge", "a.b:c", "--max-tokens", "64", "--limit", "9"]
+    outcome = shakti("eval", "b", "--suite", "domain", *given, library=library)
+    assert outcome.code == 0, outcome.stderr
+    wanted = DomainOptions((Path("b"),), Path("mine.jsonl"), limit=9, judge="a.b:c", max_tokens=64)
+    assert library.domains == [wanted]
+    refused = shakti("eval", "b", "--suite", "domain", "--data", "a", "--data", "c")
+    assert "takes one --data" in refused.stderr
