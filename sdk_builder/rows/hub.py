@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -50,11 +52,24 @@ def load_stream(name: HubName) -> Any:
     """The `datasets.IterableDataset`. Raises DataError, NetworkError, MissingPackageError."""
     datasets = package("datasets", "Reading data sets of the hub")
     try:
-        return datasets.load_dataset(
-            name.id, name.config, split=name.split, revision=name.revision, streaming=True
-        )
+        with _quiet_retries():
+            return datasets.load_dataset(
+                name.id, name.config, split=name.split, revision=name.revision, streaming=True
+            )
     except Exception as error:
         raise _hub_error(name, error) from error
+
+
+@contextmanager
+def _quiet_retries() -> Iterator[None]:
+    """Without a line for each of huggingface_hub's attempts; what came of them is an error."""
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _hub_error(name: HubName, error: Exception) -> DataError | NetworkError:
