@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from benchmarks.local_lm_eval import local_task
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import DataError
 from sdk_builder.evaluation.harness import HarnessRequest, run_harness
@@ -74,26 +73,7 @@ def score(suite: str, data: Path, *bundles: Path, **more: Any) -> SuiteScores:
 
 def by_lm_eval(task: str, data: Path, bundle: Path, place: Path) -> dict[str, float]:
     """lm-eval's own task, with its own prompts, choices and metrics, on these rows."""
-    from lm_eval.tasks import TaskManager
-
-    (split,) = (("test",),)
-    own = Path(TaskManager().task_index[task].yaml_path)
-    text = own.read_text(encoding="utf-8").replace("!function utils.", "!function copied_utils.")
-    shutil.copy(own.parent / "utils.py", place / "copied_utils.py")
-    config = {
-        "dataset_path": "json",
-        "dataset_name": None,
-        "dataset_kwargs": {"data_files": {split[0]: str(data)}},
-        "task": f"local_{task}",
-    }
-    kept = [
-        line
-        for line in text.splitlines()
-        if not line.startswith((*(f"{key}:" for key in config), "training_split", "tag:", "  - cr"))
-        and line.strip() not in ("- social_bias", "- crows_pairs")
-    ]
-    path = place / f"local_{task}.yaml"
-    path.write_text("\n".join([yaml.safe_dump(config), *kept]), encoding="utf-8")
+    path = local_task(task, data, place)
     (found,) = run_harness(HarnessRequest((bundle,), (str(path),)), Steps.silent())
     return {one.metric: one.value for one in found.scores}
 
