@@ -9,8 +9,8 @@ was exported from; the tokenizer is the bundle's (transformers takes this file's
 digits together). Both run on the same items (`--limit` of each suite, by lot), one after the other
 in one process, with as many threads. lm-eval batches requests; the bundle runs one at a time.
 
-Where no answer follows the stereotype, lm-eval's bias score is 0; by the authors' formula it is -1 if
-people were named at all.
+Where no answer follows the stereotype, lm-eval's bias score is 0; by the authors' formula it is -1
+if people were named at all.
 """
 
 from __future__ import annotations

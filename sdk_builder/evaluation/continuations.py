@@ -121,6 +121,29 @@ class ContinuationScorer:
                 yield Scored(index, log_likelihood, greedy, computed)
                 computed = 0  # counted with the first of them
 
+    def score_beside(
+        self, one: Continuation, others: Sequence[Continuation]
+    ) -> tuple[float, list[float]]:
+        """The log-likelihood of `one`, and from the same call an upper bound of each other's.
+
+        A bound is the likelihood of the tokens that the other has in common with `one` and of the
+        first that it has not; 0 for one with another context. With int8 activations it is as near
+        as another cut is.
+        """
+        (run, _), *_ = _plan([one])
+        known = torch.tensor(one.ids[run.first + 1 :], dtype=torch.long)
+        logits = torch.cat([rows for _, rows in self._rows(run)])
+        value = -float(losses(logits, known).double().sum())
+        normalizers = logits.logsumexp(-1)
+        bounds = []
+        for other in others:
+            targets = torch.tensor(other.ids[run.first + 1 :], dtype=torch.long)
+            shared = common_prefix(one.ids, other.ids) - run.first
+            count = min(shared, len(known), len(targets)) if shared > 0 else 0
+            found = logits[torch.arange(count), targets[:count]] - normalizers[:count]
+            bounds.append(float(found.double().sum()))
+        return value, bounds
+
     def cost(self, requests: Sequence[Continuation]) -> int:
         """How many tokens scoring these would run now."""
         held, total = self._held, 0

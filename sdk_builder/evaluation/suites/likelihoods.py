@@ -1,9 +1,9 @@
 """Log-likelihoods of what items ask, on a bundle, by lm-eval's rules of where tokens meet.
 
-Where only the likeliest answer matters, most need not be computed: the first token's likelihood is
-read off one position for all answers, no answer is likelier than its first token, and one whose
-first token is less likely than a whole other answer is out. Those that are left are scored as any
-other continuation is.
+Where only the likeliest answer matters, most need not be computed: no answer is likelier than its
+first tokens, whose likelihood comes along with that of any answer that begins alike (all have the
+first position in common), and one whose beginning is less likely than a whole other answer is out.
+Those that are left are scored as any other continuation is.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ class Likelihoods:
                 yield one.index, self._all(one.wanted)
             else:
                 decisions = suite.decisions(items[one.index])
-                yield one.index, likeliest(self._all, one.wanted, decisions, self._margin)
+                score = self._scorer.score_beside
+                yield one.index, likeliest(score, one.wanted, decisions, self._margin)
 
     def _all(self, wanted: Sequence[Continuation]) -> tuple[float, ...]:
         found = {one.index: one.log_likelihood for one in self._scorer.score(wanted)}
@@ -120,7 +121,7 @@ class Likelihoods:
 
 
 def likeliest(
-    score: Callable[[Sequence[Continuation]], Sequence[float]],
+    score: Callable[[Continuation, Sequence[Continuation]], tuple[float, Sequence[float]]],
     wanted: Sequence[Continuation],
     decisions: Sequence[Sequence[int]],
     margin: float,
@@ -128,10 +129,10 @@ def likeliest(
     """Likelihoods of `wanted`, of which the likeliest of each set in `decisions` is exact and every
     other no less than it is, and still less than that one.
 
-    score: likelihoods of continuations; margin: how far a first token's may be off, nats.
+    score: as `ContinuationScorer.score_beside`; margin: how far its bounds may be off, nats.
     """
-    values = list(score([_first_token(one) for one in wanted]))
-    exact = {at for at, one in enumerate(wanted) if one.count == 1}
+    values = [0.0] * len(wanted)
+    exact: set[int] = set()
 
     def is_out(at: int) -> bool:
         return all(
@@ -140,19 +141,20 @@ def likeliest(
             if at in one
         )
 
-    for at in sorted(range(len(wanted)), key=lambda at: -values[at]):
-        if at not in exact and not is_out(at):
-            (values[at],) = score([wanted[at]])
-            exact.add(at)
+    while left := [at for at in range(len(wanted)) if at not in exact and not is_out(at)]:
+        best = max(left, key=values.__getitem__)
+        value, bounds = score(wanted[best], wanted)
+        exact.add(best)
+        values = [
+            old if at in exact else min(old, bound)
+            for at, (old, bound) in enumerate(zip(values, bounds, strict=True))
+        ]
+        values[best] = value
     return tuple(values)
-
-
-def _first_token(one: Continuation) -> Continuation:
-    return Continuation(one.ids[: len(one.ids) - one.count + 1], 1)
 
 
 def _name(suite: Suite, item: Item) -> str:
     """Equal only where all numbers would come out the same."""
     wanted = [[one.context, one.continuation] for one in item.asked]
     decisions = None if suite.decisions is None else [list(one) for one in suite.decisions(item)]
-    return digest(["likelihoods", 1, wanted, decisions])
+    return digest(["likelihoods", 2, wanted, decisions])

@@ -13,6 +13,7 @@ import pytest
 from benchmarks.local_lm_eval import local_task
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.errors import DataError
+from sdk_builder.evaluation.continuations import Continuation, ContinuationScorer
 from sdk_builder.evaluation.harness import HarnessRequest, run_harness
 from sdk_builder.evaluation.record import write_document
 from sdk_builder.evaluation.results import SuiteScores, read_results
@@ -242,3 +243,20 @@ def test_a_row_of_another_data_set_stops_before_a_model_is_loaded(bundle: Path, 
     data = write(tmp_path / "pairs.jsonl", pairs())
     with pytest.raises(DataError, match="has no field context_condition"):
         score("bbq", data, bundle)
+
+
+def test_what_a_call_says_of_other_answers_is_what_they_begin_with(bundle: Path):
+    """Against the likelihoods of exactly these tokens, each scored by itself."""
+    context = (5, 6, 7, 8)
+    answers = [(9, 10, 11), (9, 10, 12), (9, 13), (14, 10), (9, 10)]
+    wanted = [Continuation((*context, *one), len(one)) for one in answers]
+    with Session(Bundle.open(bundle)) as session:
+        scorer = ContinuationScorer(session.engine)
+        value, bounds = scorer.score_beside(wanted[0], wanted)
+        seen = [(9, 10, 11), (9, 10, 12), (9, 13), (14,), (9, 10)]
+        alone = [Continuation((*context, *one), len(one)) for one in seen]
+        expected = {one.index: one.log_likelihood for one in scorer.score(alone)}
+        elsewhere = Continuation((1, 2, 3, 4, 9), 1)
+        assert scorer.score_beside(wanted[0], [elsewhere])[1] == [0.0]
+    assert value == pytest.approx(expected[0], abs=1e-4)
+    assert bounds == pytest.approx([expected[at] for at in range(5)], abs=1e-4)
