@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,9 @@ def evaluate(
     if output is not None:
         invocation.library.write_result(output, document, force=force)
     invocation.result(document, text)
+    if output is not None and suite != "perplexity":
+        shown = shlex.join(["report", "--paper", str(output)])
+        invocation.remark(f"\nNext: shakti-sdk {shown}")
 
 
 def _require_own_options(suite: str, options: dict[str, Any]) -> None:

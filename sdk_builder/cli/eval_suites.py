@@ -18,6 +18,7 @@ _MAIN = {
     "domain": ("answer_relevancy", "summarization", "factual"),
 }
 _ALL = "all"
+_SMALLEST_P = 0.001  # 2,000 permutations tell no smaller ones apart
 
 
 def score_items(
@@ -125,7 +126,8 @@ def _difference(one: Mapping[str, Any]) -> str:
     said = f"{one['of']} against {one['against']}: {what} {value}"
     said += f"{' points' if points else ''} [{low}, {high}]"
     if one["p_value"] is not None:
-        said += f", p {one['p_value']:.3f}"
+        p = one["p_value"]
+        said += ", p < 0.001" if p < _SMALLEST_P else f", p {p:.3f}"
     if one["changed"] is not None:
         said += f"; {one['changed']} of {one['items']} items come out otherwise"
     return said

@@ -192,6 +192,13 @@ def test_outcomes_of_items_are_written_where_they_are_asked_for(tmp_path: Path, 
     assert (again.code, "exists" in again.stderr) == (9, True)
 
 
+def test_a_result_that_is_kept_leads_to_the_report(tmp_path: Path, shakti: Shakti):
+    kept = tmp_path / "bbq.json"
+    outcome = shakti("eval", "b", "--suite", "bbq", "-o", str(kept))
+    assert f"Next: shakti-sdk report --paper {kept}" in outcome.stderr
+    assert json.loads(kept.read_text(encoding="utf-8"))["suite"] == "bbq"
+
+
 def test_a_suite_as_json_is_the_whole_record(shakti: Shakti):
     document = shakti("eval", "b", "--suite", "crows-pairs", "--json").document
     assert document["suite"] == "crows-pairs"
