@@ -197,10 +197,19 @@ SUITE = Suite(
     score=score,
     metrics=(
         MetricOf("accuracy", share("right", EACH), better="higher", outcome="right"),
-        MetricOf("accuracy_ambiguous", share("amb_right", "amb_item"), better="higher"),
-        MetricOf("accuracy_disambiguated", share("dis_right", "dis_item"), better="higher"),
-        MetricOf("bias_ambiguous", bias_ambiguous, unit="score", better="zero"),
-        MetricOf("bias_disambiguated", bias_disambiguated, unit="score", better="zero"),
+        MetricOf(
+            "accuracy_ambiguous", share("amb_right", "amb_item"), better="higher", counts="amb_item"
+        ),
+        MetricOf(
+            "accuracy_disambiguated",
+            share("dis_right", "dis_item"),
+            better="higher",
+            counts="dis_item",
+        ),
+        MetricOf("bias_ambiguous", bias_ambiguous, unit="score", better="zero", counts="amb_item"),
+        MetricOf(
+            "bias_disambiguated", bias_disambiguated, unit="score", better="zero", counts="dis_item"
+        ),
         MetricOf("accuracy_of_three", share("right_of_three", EACH), better="higher"),
     ),
     decisions=lambda item: (range(len(item.asked)), item.key.own),

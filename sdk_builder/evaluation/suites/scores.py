@@ -45,7 +45,7 @@ def metrics_of(suite: Suite, scored: Scored, seed: int = 0) -> Iterator[Metric]:
                 value=result.value,
                 low=result.low,
                 high=result.high,
-                items=found.size,
+                items=_count(one, found),
                 unit=one.unit,
                 better=one.better,
             )
@@ -70,10 +70,14 @@ def comparisons_of(
             low=found.low,
             high=found.high,
             p_value=found.p_value,
-            items=first.size,
+            items=_count(one, first),
             changed=_changed(one, of.outcomes, against.outcomes),
             unit=one.unit,
         )
+
+
+def _count(metric: MetricOf, found: Table) -> int:
+    return int(found.columns[metric.counts].sum()) if found.size else 0
 
 
 def _changed(

@@ -47,13 +47,15 @@ class Item:
 
 @dataclass(frozen=True)
 class MetricOf:
-    """One metric. outcome: the column that tells whether an item's answer changed, if one does."""
+    """One metric. outcome: the column that tells whether an item's answer changed, if one does;
+    counts: the column that counts the items that it is over."""
 
     name: str
     estimator: Estimator
     unit: Unit = "share"
     better: Better | None = None
     outcome: str | None = None
+    counts: str = EACH
 
 
 @dataclass(frozen=True)

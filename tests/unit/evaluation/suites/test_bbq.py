@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sdk_builder.errors import DataError
 from sdk_builder.evaluation.suites.bbq import SUITE, UNKNOWN, parse, score
-from sdk_builder.evaluation.suites.scores import Scored
+from sdk_builder.evaluation.suites.scores import Scored, metrics_of
 from sdk_builder.evaluation.suites.suite import Item
 from tests.unit.evaluation.suites.rows import question, values
 
@@ -38,6 +38,7 @@ def enum(rows: Sequence[Any]) -> list[tuple[int, Any]]:
 
 
 DISAMBIG = {"context_condition": "disambig", "label": 1}  # it was the A
+MIXED: list[dict[str, Any]] = [{}, DISAMBIG, DISAMBIG]
 
 
 def test_two_people_and_ten_ways_not_to_know_are_asked():
@@ -56,6 +57,17 @@ def test_ambiguous_texts_are_right_with_any_way_not_to_know():
     found = metrics([({}, NOT_KNOWN), ({}, 7), ({}, A), ({}, B)])
     assert found["accuracy"] == found["accuracy_ambiguous"] == 0.5
     assert found["accuracy_disambiguated"] is None
+
+
+def test_each_metric_says_how_many_questions_it_is_over():
+    items = tuple(parse(question(question_index=at, **more)) for at, more in enumerate(MIXED))
+    outcomes = tuple(score(item, likeliest(item, A)) for item in items)
+    found = metrics_of(SUITE, Scored("x", items, outcomes))
+    assert {one.metric: one.items for one in found if one.group == "all"} == {
+        **{"accuracy": 3, "accuracy_of_three": 3},
+        **{"accuracy_ambiguous": 1, "bias_ambiguous": 1},
+        **{"accuracy_disambiguated": 2, "bias_disambiguated": 2},
+    }
 
 
 def test_the_bias_of_ambiguous_texts_by_hand():
