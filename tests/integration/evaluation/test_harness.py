@@ -66,9 +66,11 @@ def test_bundles_are_side_by_side_and_each_as_alone(bundle: Path, q4: Path, task
     alone = [scores(shakti(one, "--tasks", names, "--json"))[0] for one in (bundle, q4)]
     assert both == alone
     assert both[0] != both[1]
-    table = shakti(bundle, q4, "--tasks", names).stdout.splitlines()
+    shown = shakti(bundle, q4, "--tasks", names).stdout
+    table, differences = (part.splitlines() for part in shown.split("\n\n"))
     assert table[0].split() == ["task", "n", "metric", "tiny-none", "tiny-q4"]
     assert len(table) == 1 + len(both[0])
+    assert all(line.startswith("tiny q4 against tiny none: tiny_") for line in differences)
 
 
 def test_document_says_what_was_measured(q4: Path, tasks: Tasks, tmp_path: Path):
