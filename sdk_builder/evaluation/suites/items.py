@@ -30,7 +30,7 @@ def read_items(
     a source without items, NetworkError where the hub cannot be reached.
     """
     if not sources and suite.hub is None:
-        raise InputError(f"{suite.title} is not on the hub.", f"Give --data {suite.hint}.")
+        raise InputError(f"{suite.title} has no usual source.", f"Give --data {suite.hint}.")
     items: list[Item] = []
     data = []
     for source in sources or (suite.hub or "",):

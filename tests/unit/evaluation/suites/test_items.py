@@ -123,8 +123,8 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path):
         read_items(crows_pairs.SUITE, (str(tmp_path / "none.csv"),))
 
 
-def test_a_suite_that_is_not_on_the_hub_needs_a_file():
-    with pytest.raises(InputError, match="not on the hub") as caught:
+def test_a_suite_without_a_usual_source_needs_a_file():
+    with pytest.raises(InputError, match="has no usual source") as caught:
         read_items(hate.IMPLICIT_HATE, ())
     assert "implicit_hate_v1_stg1_posts.tsv" in caught.value.hint
 
