@@ -13,12 +13,9 @@ It returns N numbers, the higher the better; None for an answer that it does not
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 import math
-import sys
-import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +24,7 @@ from typing import Any
 
 from sdk_builder.errors import RewardError, ShaktiError, UsageError
 from sdk_builder.models.source_info import first_line
+from sdk_builder.user_code import NoSuchModule, import_named, place_of
 
 Rewards = list["float | None"]
 Reward = Callable[..., Rewards]
@@ -78,14 +76,10 @@ def _find(name: str) -> Callable[..., Any]:
         raise RewardError(
             f"reward_functions: {name!r} names no function.", "Write package.module:function."
         )
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
     with _user_errors(name):
         try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            if not module_name.startswith(str(error.name)):
-                raise  # it is there, and imports another that is not
+            module = import_named(module_name)
+        except NoSuchModule as error:
             raise RewardError(
                 f"reward_functions: there is no module {error.name} for {name}.",
                 "Run from the folder that has it, or install it.",
@@ -153,26 +147,9 @@ def _user_errors(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise RewardError(
-            f"{name} failed with {type(error).__name__}: {first_line(error)} ({_place(error)}).",
+            f"{name} failed with {type(error).__name__}: {first_line(error)} ({place_of(error)}).",
             "--debug shows the traceback.",
         ) from error
-
-
-def _place(error: BaseException) -> str:
-    """File and line of the user's code: the last frame that is not of an installed package."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        frame
-        for frame in frames
-        if "site-packages" not in frame.filename
-        and "importlib" not in frame.filename
-        and not frame.filename.startswith(str(Path(__file__).parents[1]))
-        and not frame.filename.startswith(sys.base_prefix)
-    ]
-    frame = (own or list(frames))[-1]
-    return f"{frame.filename}:{frame.lineno}"
 
 
 # --- reward models --------------------------------------------------------------------------

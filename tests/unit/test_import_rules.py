@@ -21,12 +21,13 @@ PACKAGE = "sdk_builder"
 HEAVY = {"torch", "transformers", "executorch", "torchao"}
 
 # Which rooms a room may import, at any place and even if only for types.
-BASE = {"errors", "interrupts", "log", "process", "cache", "attention"}
+BASE = {"errors", "interrupts", "log", "process", "cache", "attention", "user_code"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "log": set(),
     "interrupts": {"errors"},
     "cache": set(),
+    "user_code": set(),
     "process": {"errors"},
     "attention": {"errors"},
     "findings": set(),

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
 import math
-import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +14,7 @@ from typing import Any, Protocol
 from sdk_builder.errors import InputError, ShaktiError
 from sdk_builder.evaluation.domain import metrics
 from sdk_builder.evaluation.domain.embedding import Embedder, default_embedder
+from sdk_builder.user_code import NoSuchModule, import_named, place_of
 
 _PARAMETERS = ("kind", "prompt", "reference", "answer")
 _CALLED = "It is called with kind=, prompt=, reference= and answer=, all texts."
@@ -106,14 +104,10 @@ def _find(name: str) -> Callable[..., Any]:
     module_name, _, function_name = name.partition(":")
     if not (module_name and function_name):
         raise InputError(f"{name!r} names no judge.", "Write package.module:function.")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
     with _user_errors(name):
         try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            if not module_name.startswith(str(error.name)):
-                raise  # it is there, and imports another that is not
+            module = import_named(module_name)
+        except NoSuchModule as error:
             raise InputError(
                 f"There is no module {error.name} for the judge {name}.",
                 "Run from the folder that has it, or install it.",
@@ -149,22 +143,6 @@ def _user_errors(name: str) -> Iterator[None]:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0][:200]
         raise InputError(
-            f"The judge {name} failed with {type(error).__name__}: {reason} ({_place(error)}).",
+            f"The judge {name} failed with {type(error).__name__}: {reason} ({place_of(error)}).",
             "--debug shows the traceback.",
         ) from error
-
-
-def _place(error: Exception) -> str:
-    """File and line of the user's code: the last frame that is not of an installed package."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    frames = list(traceback.extract_tb(error.__traceback__))
-    own = [
-        one
-        for one in frames
-        if "site-packages" not in one.filename
-        and "importlib" not in one.filename
-        and one.filename != __file__
-    ]
-    frame = (own or frames)[-1]
-    return f"{frame.filename}:{frame.lineno}"
