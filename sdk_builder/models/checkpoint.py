@@ -7,6 +7,7 @@ at a time, so that callers never hold more than what they build plus one tensor.
 from __future__ import annotations
 
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -131,7 +132,8 @@ def load_model(checkpoint: Parameters, dtype: torch.dtype = torch.float32) -> Sh
     from sdk_builder.models.modeling import ShaktiForCausalLM
 
     with torch.device("meta"):
-        model = ShaktiForCausalLM(checkpoint.config)
+        # A copy: trainers change it, and the checkpoint is told apart by its own.
+        model = ShaktiForCausalLM(deepcopy(checkpoint.config))
     for name in checkpoint.names():
         value = checkpoint.tensor(name)
         _assign(model, name, value.to(dtype) if type(value) is Tensor else value)

@@ -1,8 +1,9 @@
 """Fake quantization: what a program will compute with, as a function that can be learned.
 
-Forward, a matrix has exactly the values that its exported program has; backward, rounding passes
-gradients straight through (Bengio et al., arXiv 1308.3432), and scales and offsets learn as in LSQ
-(Esser et al., arXiv 1902.08153) and LSQ+ (Bhalgat et al., arXiv 2004.09576).
+Forward, a matrix has exactly the values that its exported program has. Backward, rounding passes
+gradients straight through (Bengio et al., arXiv 1308.3432), and scales and offsets have those of
+the values with their integers fixed. LSQ (Esser et al., arXiv 1902.08153) learns weights instead of
+integers: a scale that moves rounds its weights anew, and for those on the grid has no gradient.
 """
 
 from __future__ import annotations
@@ -11,17 +12,23 @@ import torch
 from torch import Tensor, nn
 
 from sdk_builder.quantization.formats import WeightFormat
-from sdk_builder.quantization.grid import IntGrid, levels_of, offset_step, round_offsets
+from sdk_builder.quantization.grid import IntGrid, Levels, levels_of, offset_step, round_offsets
 
 _ACTIVATION_EPS = torch.finfo(torch.float32).eps
-_CELL = 0.49  # of a step to either side: a little less than where rounding changes
+_CELL = 0.4999  # of a step to either side: hardly less than where rounding changes
 
 
 class LearnedGrid(nn.Module):
-    """A matrix ``[out, in]`` of an int4 or int8 format: weights, and the grid that they fall on.
+    """A matrix ``[out, in]`` of an int4 or int8 format, learned in steps of its grid.
 
-    weight: float32 ``[out, in]``, what is rounded; log_scale ``[out, G]``; offset ``[out, G]`` or
-    None. Starts as `parts`; `weight`, where given, is kept as far as it rounds to these.
+    code ``[out, in]``: integers before they are rounded; log_scale and shift ``[out, G]``, the
+    latter added to the integers, None for a format without offsets. All are float32.
+    So a scale moves its whole group and rounds nothing anew, and a learning rate of codes says how
+    much of a step a weight may move, whatever its size.
+
+    Starts as `parts`, with what is rounded spread over the cells that round to these: where all
+    began in the middle, none would change for many steps, then all at once. Codes are where
+    `weight` is within its step; without it, and for scales and shifts, the place is drawn.
     """
 
     def __init__(
@@ -31,47 +38,49 @@ class LearnedGrid(nn.Module):
         self.format = weight_format
         self._levels = levels_of(weight_format, parts.qdata.shape[1])
         scale = parts.scale.float()
-        offset = -parts.zero_point.float() * scale if weight_format.offset else None
-        self.weight = nn.Parameter(_start(parts.qdata, scale, offset, weight))
-        self.log_scale = nn.Parameter(scale.log())
-        self.offset = None if offset is None else nn.Parameter(offset)
+        shift = -parts.zero_point.float() if weight_format.offset else None
+        self.code = nn.Parameter(_start(parts.qdata, scale, shift, weight))
+        self.log_scale = nn.Parameter(_spread_scale(scale, self._levels))
+        self.shift = None if shift is None else nn.Parameter(_spread_shift(shift, scale))
 
     def forward(self) -> Tensor:
         """The values ``[out, in]`` float32 that the program computes with."""
-        scale, offset, soft_offset = self._grid()
-        soft_scale = self.log_scale.exp()[..., None]
-        groups = self.weight.view(*scale.shape[:2], -1)
-        free, z = self._nearest(scale, offset)
+        scale, offset = self._grid()
+        code = self.code.view(*scale.shape[:2], -1)
+        z = self._nearest()
         exact = z * scale + offset
-        kept = (free.round() == z).to(groups.dtype)  # not clipped
-        soft = groups * kept + soft_scale * (z - free * kept)
-        if soft_offset is not None:
-            soft = soft + soft_offset * (1 - kept)
-        return (exact + (soft - soft.detach())).view_as(self.weight)
+        shift = torch.zeros_like(scale) if self.shift is None else self.shift[..., None]
+        soft = self.log_scale.exp()[..., None] * (z + shift.detach()) + scale * (code + shift)
+        return (exact + (soft - soft.detach())).view_as(self.code)
 
     @torch.no_grad()
     def parts(self) -> IntGrid:
         """What the program stores."""
-        scale, offset, _ = self._grid()
-        z = self._nearest(scale, offset)[1]
+        scale, offset = self._grid()
         zero_point = -offset / scale if self.format.offset else torch.zeros_like(scale).char()
         return IntGrid(
-            z.view_as(self.weight).char(), scale[..., 0].contiguous(), zero_point[..., 0]
+            self._nearest().view_as(self.code).char(),
+            scale[..., 0].contiguous(),
+            zero_point[..., 0],
         )
 
-    def _nearest(self, scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights in steps of the grid ``[out, G, g]``, and the integers that they fall on."""
-        free = (self.weight.detach().view(*scale.shape[:2], -1) - offset) / scale
-        return free, free.round().clamp(self._levels.low, self._levels.high)
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Bring codes that left the grid back to its ends: from further out, where nothing holds
+        them, they would not come back. For after each optimizer step."""
+        self.code.clamp_(self._levels.low - 0.5, self._levels.high + 0.5)
 
-    def _grid(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Scale and offset ``[out, G, 1]`` as they are stored, and the offset with its gradient."""
-        scale = self._levels.round_scale(self.log_scale.detach().exp())[..., None]
-        if self.offset is None:
-            return scale, torch.zeros_like(scale[:1, :1]), None
-        stored = self.offset.detach().T
-        stored = round_offsets(stored, offset_step(stored)).T[..., None]
-        return scale, stored, self.offset[..., None]
+    def _nearest(self) -> Tensor:
+        """The integers ``[out, G, g]``."""
+        code = self.code.detach().view(*self.log_scale.shape, -1)
+        return code.round().clamp(self._levels.low, self._levels.high)
+
+    def _grid(self) -> tuple[Tensor, Tensor]:
+        """Scale and offset ``[out, G, 1]`` as they are stored."""
+        scale = self._levels.round_scale(self.log_scale.detach().exp())
+        if self.shift is None:
+            return scale[..., None], torch.zeros_like(scale[:1, :1, None])
+        return scale[..., None], _stored_offset(self.shift.detach(), scale)[..., None]
 
 
 class LearnedLinear(nn.Module):
@@ -120,12 +129,45 @@ def round_activations(x: Tensor) -> Tensor:
     return exact + (x - x.detach())
 
 
-def _start(qdata: Tensor, scale: Tensor, offset: Tensor | None, weight: Tensor | None) -> Tensor:
-    """Weights that round to `qdata`, as near to `weight` as that allows."""
+def _stored_offset(shift: Tensor, scale: Tensor) -> Tensor:
+    """Offsets ``[out, G]`` as multiples of their row's step."""
+    offset = (shift * scale).T
+    return round_offsets(offset, offset_step(offset)).T
+
+
+def _spread_scale(scale: Tensor, levels: Levels) -> Tensor:
+    """Logarithms that are stored as `scale`, anywhere in the cells of bf16."""
+    if not levels.bf16:
+        return scale.log()
+    width = torch.exp2(scale.log2().floor()) * torch.finfo(torch.bfloat16).eps
+    moved = (scale + _drawn(scale) * width).log()
+    return torch.where(levels.round_scale(moved.exp()) == scale, moved, scale.log())
+
+
+def _spread_shift(shift: Tensor, scale: Tensor) -> Tensor:
+    """Shifts that are stored as `shift` is, anywhere in the cells of their row's step."""
+    offset = shift * scale
+    width = offset_step(offset.T)[:, None] / scale
+    largest = offset.abs() == offset.abs().amax(1, keepdim=True)  # the steps hang on these
+    moved = torch.where(largest, shift, shift + _drawn(shift) * width)
+    kept = _stored_offset(moved, scale) == _stored_offset(shift, scale)
+    return torch.where(kept, moved, shift)
+
+
+def _drawn(like: Tensor) -> Tensor:
+    """Numbers within half a cell, the same on every device and in every run."""
+    numbers = torch.rand(like.shape, generator=torch.Generator().manual_seed(0))
+    return ((numbers - 0.5) * 2 * _CELL).to(like.device)
+
+
+def _start(qdata: Tensor, scale: Tensor, shift: Tensor | None, weight: Tensor | None) -> Tensor:
+    """Codes that round to `qdata`. Those of a `weight` that rounds to it are the weight's own;
+    where calibration took the next integer, as far from it as the weight is from its nearest, to
+    the weight's side: codes are spread over their steps as the weights were, and few cross into
+    the next one at once."""
     z = qdata.view(*scale.shape, -1).float()
-    if weight is not None:
-        shift = 0.0 if offset is None else offset[..., None]
-        free = (weight.view_as(z) - shift) / scale[..., None]
-        z = torch.minimum(torch.maximum(free, z - _CELL), z + _CELL)
-    found = z * scale[..., None]
-    return (found if offset is None else found + offset[..., None]).view_as(qdata)
+    if weight is None:
+        return (z + _drawn(z)).view_as(qdata)
+    free = weight.view_as(z) / scale[..., None] - (0.0 if shift is None else shift[..., None])
+    far = (free - free.round()).abs() * (free - z).sign()
+    return (z + far.clamp(-_CELL, _CELL)).view_as(qdata)

@@ -273,7 +273,8 @@ class QatSettings(PackedSettings):
     batch_size: _Count = 16
     micro_batch_size: _Count = 4
     steps: _Count | None = 2000
-    learning_rate: _Positive = 5e-5
+    learning_rate: _Positive = 1e-3
+    """Of the integers before they are rounded: in steps of their grid."""
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     adam_betas: tuple[_Share, _Share] = (0.9, 0.95)
     quant: Literal["q4", "q5", "q8"] = "q4"
@@ -284,8 +285,8 @@ class QatSettings(PackedSettings):
     """Mean bits for each weight, scales included; more than the format's buys offsets (q4)."""
     embedding: Literal["int4", "int4+offset", "int8"] | None = None
     """The format of embedding and head; none: as `quant` has it."""
-    scale_learning_rate: _Positive = 3e-4
-    """The learning rate of the logarithms of scales."""
+    scale_learning_rate: _Positive = 5e-4
+    """Of all else: logarithms of scales, shifts of integers, norms."""
     start: Literal["gptq", "rounding"] = "gptq"
     """The values to begin with: calibrated on some of the texts, or rounded."""
     self_distill: bool | None = None

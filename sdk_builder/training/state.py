@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from sdk_builder.errors import ResumeError, output_errors
 from sdk_builder.log import Steps
 from sdk_builder.training.checkpoints import (
@@ -78,6 +80,7 @@ def _require_same(settings: StageSettings, folder: Path) -> None:
             f"{folder} has checkpoints, but nothing that says of which settings.",
             "Choose another output, or start over with --fresh.",
         ) from error
+    old = _defaults(settings) | old
     new = as_document(settings) | ({"stage": settings.stage} if "stage" in old else {})
     changed = [
         name
@@ -92,6 +95,16 @@ def _require_same(settings: StageSettings, folder: Path) -> None:
             f"is {new.get(name)!r}{more}.",
             "Set it back to go on, choose another output, or start over with --fresh.",
         )
+
+
+def _defaults(settings: StageSettings) -> dict[str, Any]:
+    """What a run had of settings that came later than it."""
+    fields = type(settings).model_fields.items()
+    return {
+        name: to_jsonable_python(field.get_default(call_default_factory=True, validated_data={}))
+        for name, field in fields
+        if not field.is_required()
+    }
 
 
 def _only_licences(name: str, old: dict[str, Any], new: dict[str, Any]) -> bool:

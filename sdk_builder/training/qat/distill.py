@@ -9,9 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
-from transformers import Trainer
+from transformers import (
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from sdk_builder.models.modeling import ShaktiForCausalLM
+from sdk_builder.training.qat.student import Student
 
 _ROWS = 2048  # positions whose logits over the vocabulary are in memory at once
 
@@ -19,7 +26,8 @@ _ROWS = 2048  # positions whose logits over the vocabulary are in memory at once
 class DistillTrainer(Trainer):
     """Trains a `Student` on ids alone: the loss is its divergence from the teacher, nats a token.
 
-    scale_learning_rate: of the logarithms of scales, which have no weight decay.
+    The arguments' learning rate is of codes, in steps of their grid; scale_learning_rate: of
+    everything else (logarithms of scales, shifts, norms, biases), which has no weight decay.
     """
 
     optimizer: torch.optim.Optimizer | None
@@ -28,6 +36,7 @@ class DistillTrainer(Trainer):
         self, *args: Any, teacher: ShaktiForCausalLM, scale_learning_rate: float, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.add_callback(Settle(self.model))
         self._teacher = teacher.eval().requires_grad_(False)
         self._scale_learning_rate = scale_learning_rate
 
@@ -63,12 +72,29 @@ class DistillTrainer(Trainer):
         return self.optimizer
 
     def _groups(self) -> Iterator[dict[str, Any]]:
-        scales: list[nn.Parameter] = []
+        codes: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
         for name, parameter in self.model.named_parameters():
-            (scales if name.endswith("log_scale") else others).append(parameter)
-        yield {"params": others, "weight_decay": self.args.weight_decay}
-        yield {"params": scales, "weight_decay": 0.0, "lr": self._scale_learning_rate}
+            (codes if name.endswith(".code") else others).append(parameter)
+        yield {"params": codes, "weight_decay": self.args.weight_decay}
+        yield {"params": others, "weight_decay": 0.0, "lr": self._scale_learning_rate}
+
+
+class Settle(TrainerCallback):
+    """Keeps the codes of a student within their grids."""
+
+    def __init__(self, student: Student) -> None:
+        self._student = student
+
+    def on_optimizer_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        for _, grid in self._student.grids():
+            grid.settle()
 
 
 def divergence(found: Tensor, wanted: Tensor) -> Tensor:

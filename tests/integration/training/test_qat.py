@@ -134,6 +134,21 @@ def test_calibrated_start_is_nearer_than_a_rounded_one(folder: Path):
     assert losses(folder, "whole")[1] < losses(folder, "rounded")[1]
 
 
+@pytest.mark.parametrize("bits", [[], ["bits=6.0"]], ids=["scales", "scales and offsets"])
+def test_calibrated_start_is_left_for_better_from_the_first_steps_on(folder: Path, bits: list[str]):
+    """What rounds does not all change at once."""
+    common = [*bits, "samples=512", "save_every=200", "batch_size=8", "micro_batch_size=8"]
+    still = ["learning_rate=1e-12", "scale_learning_rate=1e-12", "steps=1", "eval_every=1"]
+    name = f"gain{len(bits)}"
+    run(folder, f"{name} start", *common, *still)
+    run(folder, name, *common, "steps=60", "warmup_steps=6", "eval_every=10")
+    start = losses(folder, f"{name} start", "evaluation")[1]
+    found = list(losses(folder, name, "evaluation").values())
+    assert found[0] < start
+    assert found[0] > found[1] > found[2]
+    assert found[-1] < 0.93 * start
+
+
 def test_resumed_run_is_the_whole_run_bit_by_bit(folder: Path):
     stopped_at(folder, "whole", "resumed", 3)
     assert run(folder, "resumed").resumed_from == 3
@@ -143,12 +158,13 @@ def test_resumed_run_is_the_whole_run_bit_by_bit(folder: Path):
 
 def test_texts_of_the_users_are_taught_from_and_go_on_where_they_were(folder: Path):
     data = [f"{name}.0.source={folder / 'texts.jsonl'}" for name in ("data", "eval_data")]
-    run(folder, "data", *data, "eval_sequences=4")
+    data += ["eval_sequences=4", "start=rounding", "learning_rate=1e-2", "batch_size=16"]
+    run(folder, "data", *data)
     assert not (folder / "data.run" / "samples").exists()
     evaluated = losses(folder, "data", "evaluation")
     assert evaluated[6] < evaluated[3]
     stopped_at(folder, "data", "data again", 3)
-    run(folder, "data again", *data, "eval_sequences=4")
+    run(folder, "data again", *data)
     assert_same_result(folder, "data", "data again")
 
 

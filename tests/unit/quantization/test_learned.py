@@ -11,7 +11,7 @@ from torchao.quantization import IntxUnpackedToInt8Tensor
 
 from sdk_builder.quantization.formats import INT4, INT4_OFFSET, INT8, WeightFormat
 from sdk_builder.quantization.gptq import gptq
-from sdk_builder.quantization.grid import from_parts, levels_of, parts_of
+from sdk_builder.quantization.grid import IntGrid, from_parts, levels_of, parts_of
 from sdk_builder.quantization.learned import LearnedGrid, LearnedLinear, round_activations
 from sdk_builder.quantization.tensors import quantize
 
@@ -40,6 +40,13 @@ def grid_of(seed: int, weight_format: WeightFormat, *, moved: float = 0.0) -> Le
             size = 1.0 if parameter is grid.log_scale else float(parameter.abs().mean())
             parameter.add_(moved * size * drawn(seed + at, *parameter.shape, spread=1.0))
     return grid
+
+
+def in_steps(weight: Tensor, parts: IntGrid) -> Tensor:
+    """Weights as integers that were not rounded."""
+    size = INPUTS // parts.scale.shape[1]
+    scale, zero = (one.float().repeat_interleave(size, 1) for one in parts[1:])
+    return weight / scale + zero
 
 
 def agree(found: Tensor, stored: Tensor, *, offset: bool) -> bool:
@@ -90,11 +97,54 @@ def test_start_is_what_calibration_found(weight_format: WeightFormat):
 
 
 @formats
-def test_weights_stay_as_far_as_they_round_to_the_start(weight_format: WeightFormat):
+def test_codes_begin_where_the_weights_are_within_their_steps(weight_format: WeightFormat):
     weight = drawn(7, ROWS, INPUTS)
-    grid = LearnedGrid(parts_of(rounded(weight, weight_format)), weight_format, weight)
-    moved = (grid.weight - weight).abs() > 1e-6
-    assert moved.float().mean() < 0.1  # those within a hundredth of a step of a border, or beyond
+    parts = parts_of(rounded(weight, weight_format))
+    found = LearnedGrid(parts, weight_format, weight).code.detach()
+    wanted = in_steps(weight, parts)
+    assert ((found - wanted).abs() < 1e-3).float().mean() > 0.9  # others: nearly at a border
+
+
+@formats
+def test_what_is_rounded_begins_all_over_its_cell(weight_format: WeightFormat):
+    """So that of many of them some cross into the next cell at each small step, not all later."""
+    parts = parts_of(rounded(drawn(7, 64, 256), weight_format))
+    grid = LearnedGrid(parts, weight_format)
+    assert quarters(grid.code.detach() - parts.qdata, 1.0) == pytest.approx([0.25] * 4, abs=0.02)
+    if weight_format.bits == 8:
+        return
+    mantissas = parts.scale.log2().floor().exp2()
+    width = mantissas * 2.0**-7  # of bf16's numbers in that octave
+    spread = quarters(grid.log_scale.detach().exp() - parts.scale, width)
+    assert spread == pytest.approx([0.25] * 4, abs=0.1)
+    if grid.shift is not None:
+        moved = grid.shift.detach() + parts.zero_point
+        assert (moved != 0).float().mean() > 0.8  # not the largest of each row
+        step = (parts.zero_point * parts.scale).abs().amax(1, keepdim=True) / 127 / parts.scale
+        assert bool((moved.abs() <= 0.5 * step * 1.001).all())
+
+
+def quarters(found: Tensor, width: Tensor | float) -> list[float]:
+    """The share of `found` in each quarter of a cell that is `width` wide, around 0."""
+    places = (found / width + 0.5).clamp(0, 0.999).mul(4).floor().flatten()
+    return [float((places == one).float().mean()) for one in range(4)]
+
+
+@formats
+def test_codes_of_calibrated_integers_are_on_the_weights_side_and_spread(
+    weight_format: WeightFormat,
+):
+    """At the border they would all cross back at once."""
+    weight, inputs = drawn(3, ROWS, INPUTS), drawn(4, 256, INPUTS, spread=1.0) @ drawn(5, 64, 64)
+    parts = parts_of(gptq(weight, inputs.T @ inputs / 256, weight_format))
+    z, free = parts.qdata.float(), in_steps(weight, parts)
+    moved = (free.round() != z) & (z > z.min()) & (z < z.max())
+    far = (LearnedGrid(parts, weight_format, weight).code.detach() - z)[moved]
+    assert len(far) > 5
+    assert torch.equal(far.sign(), (free - z)[moved].sign())
+    assert torch.allclose(
+        far.abs(), (free - free.round())[moved].abs().clamp(max=0.4999), atol=1e-3
+    )
 
 
 @given(seed=st.integers(0, 10_000), spread=st.sampled_from([1e-3, 1.0, 1e3]))
@@ -112,42 +162,46 @@ def test_activations_are_rounded_as_torchao_rounds_them(seed: int, spread: float
 
 
 @formats
-def test_clipped_weights_get_no_gradient_and_others_all_of_it(weight_format: WeightFormat):
-    grid, levels = grid_of(11, weight_format, moved=1.0), levels_of(weight_format, INPUTS)
+def test_gradient_of_codes_passes_rounding_in_steps(weight_format: WeightFormat):
+    """And clipping, since `settle` keeps them where it is right."""
+    grid = grid_of(11, weight_format, moved=1.0)
     wanted = drawn(12, ROWS, INPUTS, spread=1.0)
     (grid() * wanted).sum().backward()
-    parts = grid.parts()
-    scale = parts.scale.repeat_interleave(INPUTS // parts.scale.shape[1], 1)
-    zero = parts.zero_point.float().repeat_interleave(INPUTS // parts.scale.shape[1], 1)
-    free = (grid.weight.detach() / scale + zero).round()
-    inside = (free >= levels.low) & (free <= levels.high)
-    assert 0 < int(inside.sum()) < inside.numel()
-    assert grid.weight.grad is not None
-    assert torch.equal(grid.weight.grad, torch.where(inside, wanted, 0.0))
+    scale = grid.parts().scale
+    assert grid.code.grad is not None
+    assert torch.allclose(
+        grid.code.grad, wanted * scale.repeat_interleave(INPUTS // scale.shape[1], 1)
+    )
+
+
+@formats
+def test_codes_that_left_the_grid_settle_at_its_ends(weight_format: WeightFormat):
+    grid, levels = grid_of(11, weight_format, moved=1.0), levels_of(weight_format, INPUTS)
+    before, codes = grid.parts(), grid.code.detach().clone()
+    grid.settle()
+    assert not torch.equal(grid.code, codes)
+    assert float(grid.code.detach().min()) >= levels.low - 0.5
+    assert float(grid.code.detach().max()) <= levels.high + 0.5
+    assert torch.equal(grid.parts().qdata, before.qdata)
+    inside = (codes > levels.low) & (codes < levels.high)
+    assert torch.equal(grid.code[inside], codes[inside])
 
 
 @formats
 def test_gradient_of_a_scale_is_that_of_the_loss_with_its_integers_fixed(
     weight_format: WeightFormat,
 ):
-    """Finite differences of scale * round(...), LSQ's function: inside z - free, clipped the
-    level; the stored scale is rounded to bf16, so its steps are made by hand."""
+    """Finite differences; the stored scale is rounded to bf16, so its steps are made by hand."""
     grid = grid_of(21, weight_format, moved=0.3)
     wanted = drawn(22, ROWS, INPUTS, spread=1.0)
     (grid() * wanted).sum().backward()
     assert grid.log_scale.grad is not None
-    levels, parts = levels_of(weight_format, INPUTS), grid.parts()
-    groups = (ROWS, parts.scale.shape[1], -1)
-    z = parts.qdata.view(groups).double()
-    scale = parts.scale[..., None].double()
-    offset = -parts.zero_point[..., None].double() * scale
-    free = (grid.weight.detach().view(groups).double() - offset) / scale
-    inside = (free.round() >= levels.low) & (free.round() <= levels.high)
+    groups = (*grid.log_scale.shape, -1)
+    z = grid.parts().qdata.view(groups).double()
+    shift = 0.0 if grid.shift is None else grid.shift.detach().double()[..., None]
 
     def loss(log_scale: Tensor) -> Tensor:
-        """A step moves the level; inside, the straight-through weight takes its own part back."""
-        moved = log_scale.exp()[..., None]
-        values = moved * torch.where(inside, z - free, z)
+        values = log_scale.exp()[..., None] * (z + shift)
         return (values * wanted.view(groups).double()).sum(-1)
 
     at, step = grid.log_scale.detach().double(), 1e-6
@@ -155,15 +209,14 @@ def test_gradient_of_a_scale_is_that_of_the_loss_with_its_integers_fixed(
     assert torch.allclose(grid.log_scale.grad.double(), slope, rtol=1e-3, atol=1e-5)
 
 
-def test_gradient_of_an_offset_is_that_of_its_clipped_weights():
+def test_gradient_of_a_shift_is_that_of_its_whole_group():
     grid = grid_of(31, INT4_OFFSET, moved=1.0)
     wanted = drawn(32, ROWS, INPUTS, spread=1.0)
     (grid() * wanted).sum().backward()
-    assert grid.offset is not None
-    assert grid.offset.grad is not None
-    assert grid.weight.grad is not None
-    clipped = torch.where(grid.weight.grad == 0, wanted, 0.0)
-    assert torch.allclose(grid.offset.grad, clipped.view(ROWS, 2, 32).sum(-1), atol=1e-6)
+    assert grid.shift is not None
+    assert grid.shift.grad is not None
+    group = wanted.view(ROWS, 2, 32).sum(-1) * grid.parts().scale
+    assert torch.allclose(grid.shift.grad, group, rtol=1e-4, atol=1e-6)
 
 
 @formats

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,21 @@ def test_another_stage_does_not_go_on_from_the_checkpoint(tmp_path: Path):
     )
     with pytest.raises(ResumeError, match="other settings"):
         open_run(other, Steps.silent(), resume=True)
+
+
+def test_setting_that_came_later_than_the_run_had_its_default_then(tmp_path: Path):
+    settings = settings_of(tmp_path)
+    open_run(settings, Steps.silent(), resume=True)
+    made = make(settings.folder, 2)
+    record = json.loads((settings.folder / "run.json").read_text("utf-8"))
+    del record["settings"]["schedule"]
+    for more, is_same in (((), True), (("schedule=linear",), False)):
+        (settings.folder / "run.json").write_text(json.dumps(record), "utf-8")
+        if is_same:
+            assert open_run(settings_of(tmp_path, *more), Steps.silent(), resume=True) == made
+        else:
+            with pytest.raises(ResumeError, match="schedule was 'cosine', is 'linear'"):
+                open_run(settings_of(tmp_path, *more), Steps.silent(), resume=True)
 
 
 def test_licence_of_the_data_may_be_added_later(tmp_path: Path):
