@@ -11,6 +11,7 @@ from transformers import TrainingArguments
 from sdk_builder.errors import MissingPackageError, UsageError
 from sdk_builder.training.processes import world_size
 from sdk_builder.training.settings import StageSettings
+from sdk_builder.training.sharding import sharding_arguments
 
 
 def accumulation(settings: StageSettings) -> int:
@@ -81,7 +82,7 @@ def training_arguments(settings: StageSettings, steps: int | None) -> dict[str, 
     }
     if on_cpu and world_size() > 1:
         given["ddp_backend"] = "gloo"
-    return given | _checkpointing(settings.gradient_checkpointing)
+    return given | sharding_arguments(settings) | _checkpointing(settings.gradient_checkpointing)
 
 
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}

@@ -20,6 +20,7 @@ from sdk_builder.training.job import Job
 from sdk_builder.training.policy import reference_of, without_dropout
 from sdk_builder.training.private import config_class, trainer_class
 from sdk_builder.training.settings import DpoSettings
+from sdk_builder.training.sharding import with_float32_sums
 
 # trl's losses of pairs that need nothing but beta.
 LOSSES = (
@@ -64,11 +65,13 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
     return trainer_class("DPOTrainer", _Encoded)(
         model=job.model,
         ref_model=None if settings.lora else reference_of(job.model),
-        args=config_class("DPOConfig")(
-            **arguments,
-            max_length=settings.sequence_length,
-            beta=settings.beta,
-            loss_type=[settings.loss],
+        args=with_float32_sums(
+            config_class("DPOConfig")(
+                **arguments,
+                max_length=settings.sequence_length,
+                beta=settings.beta,
+                loss_type=[settings.loss],
+            )
         ),
         train_dataset=table,
         eval_dataset=eval_table,

@@ -1,15 +1,17 @@
 """What a training needs of memory, worked out before anything is loaded.
 
 Per parameter: its weight, its gradient and AdamW's two averages in float32, 16 bytes; with bf16
-also the copy that autocast keeps within a step. Per token of a micro batch: what the backward pass
-needs of each layer, see `layer_bytes`. The head's logits are often the largest part: pre-training
-makes them for some rows at a time (`models/loss.py`), the other stages all at once.
+also the copy that autocast keeps within a step. FSDP divides them by the processes, and makes some
+layers at a time whole. Per token of a micro batch: what the backward pass needs of each layer, see
+`layer_bytes`. The head's logits are often the largest part: pre-training makes them for some rows
+at a time (`models/loss.py`), the other stages all at once.
 
 Notation as in `models/config.py`. Sizes are bytes of one process.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +21,10 @@ import torch
 
 from sdk_builder.errors import MemoryShortError
 from sdk_builder.models.config import ShaktiConfig
+from sdk_builder.models.layout import layer_shapes
 from sdk_builder.models.loss import rows_at_once
 from sdk_builder.models.presets import parameter_count
-from sdk_builder.training.processes import local_world_size
+from sdk_builder.training.processes import local_world_size, world_size
 from sdk_builder.training.settings import LoraSettings, StageSettings
 
 GIB = 1 << 30
@@ -62,8 +65,10 @@ class MemoryPlan:
     def _advice(self, settings: StageSettings) -> str:
         batch = sum(self.parts.get(name, 0) for name in ("activations", LOGITS, BACKWARD))
         if self.needed - round(SPARE * batch) > self.available:
+            several = ", or several with fsdp" if settings.can_shard and not settings.fsdp else ""
             return (
-                "Use a smaller model, or a device with more memory: its weights alone do not fit."
+                f"Use a smaller model, or a device with more memory{several}: its weights alone do "
+                "not fit."
             )
         share = (self.available / SPARE - (sum(self.parts.values()) - batch)) / batch
         fitting = int(settings.micro_batch_size * share)
@@ -84,20 +89,23 @@ def plan_memory(config: ShaktiConfig, settings: StageSettings, *, bf16: bool) ->
     every = parameter_count(config.to_dict())
     lora: LoraSettings | None = getattr(settings, "lora", None)
     trained = every if lora is None else lora_parameters(config, lora)
+    shards = world_size() if settings.fsdp else 1
     sequences = settings.micro_batch_size * (2 if settings.stage == "dpo" else 1)
     tokens = sequences * settings.sequence_length
     width = BF16 if bf16 else FP32
     parts = {
-        "weights": FP32 * (every if lora is None else every + trained),
-        "gradients": FP32 * trained,
-        "optimizer states": FP32 * ADAMW_STATES * trained,
+        "weights": FP32 * (every if lora is None else every + trained) // shards,
+        "gradients": FP32 * trained // shards,
+        "optimizer states": FP32 * ADAMW_STATES * trained // shards,
         "activations": activation_bytes(config, tokens, width, settings.gradient_checkpointing),
     }
     # The head's moment and that of a layer's backward pass are not the same.
     logits = logits_bytes(config, tokens, width, settings.stage)
     backward = backward_bytes(config, tokens, width, settings.gradient_checkpointing)
     parts[LOGITS if logits >= backward else BACKWARD] = max(logits, backward)
-    if bf16:
+    if settings.fsdp:
+        parts["gathered weights"] = gathered_bytes(config, width)
+    elif bf16:
         parts["bf16 weights"] = BF16 * every
     if _has_reference(settings) and lora is None:
         parts["reference model"] = FP32 * every
@@ -105,6 +113,15 @@ def plan_memory(config: ShaktiConfig, settings: StageSettings, *, bf16: bool) ->
         parts["teacher"] = (BF16 if torch.cuda.is_available() else FP32) * every
         parts["rounded weights"] = FP32 * ROUNDED_COPIES * every
     return MemoryPlan(parts, available_bytes(settings.memory_limit_gib))
+
+
+def gathered_bytes(config: ShaktiConfig, width: int) -> int:
+    """What is whole at once of a sharded model, with its gradients: embedding and head, the layer
+    that computes and the one that is fetched for after it."""
+    layers = range(config.num_hidden_layers)
+    sizes = [sum(map(math.prod, layer_shapes(config, one).values())) for one in layers]
+    ends = parameter_count(config.to_dict()) - sum(sizes)
+    return (width + FP32) * (ends + sum(sorted(sizes)[-2:]))
 
 
 def layer_bytes(config: ShaktiConfig, layer: int, width: int) -> int:

@@ -18,6 +18,7 @@ from sdk_builder.models.presets import PRESETS
 from sdk_builder.models.source_info import SourceInfo
 from sdk_builder.models.tokenizer_assets import TokenizerAssets
 from sdk_builder.training.settings import StageSettings
+from sdk_builder.training.sharding import is_sharded, whole
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,12 @@ def make_tokenizer(assets: TokenizerAssets) -> PreTrainedTokenizerBase:
 
 
 def unwrapped(trainer: Trainer) -> Any:
-    """The module that is trained, out of what compiled it or spread it over processes."""
+    """The module that is trained, out of what compiled it or spread it over processes.
+
+    Of a sharded one, every process has to ask, and the first one alone gets the weights.
+    """
+    if is_sharded(trainer.model):
+        return whole(trainer)
     return trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
 
 

@@ -19,11 +19,13 @@ from sdk_builder.training.memory import MemoryPlan, plan_memory
 from sdk_builder.training.model import Opened, open_model
 from sdk_builder.training.processes import claim_device, world_size
 from sdk_builder.training.settings import StageSettings
+from sdk_builder.training.sharding import decided
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do, before it does it. steps None: as `epochs` and the data come to."""
+    """What a run will do, before it does it. settings: as the launcher's environment has changed
+    them; steps None: as `epochs` and the data come to."""
 
     settings: StageSettings
     opened: Opened
@@ -76,6 +78,7 @@ def make_plan(settings: StageSettings, steps: Steps) -> Plan:
     `stage_module` raises; not MemoryShortError, which is the plan's `problem`.
     """
     claim_device()
+    settings = decided(settings)
     module = stage_module(settings.stage)
     accumulation(settings)
     with steps.step(f"Opening {settings.model}") as step:

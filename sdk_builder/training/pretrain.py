@@ -39,6 +39,7 @@ from sdk_builder.training.packing import (
 from sdk_builder.training.processes import is_first, rank, world_size
 from sdk_builder.training.progress import Work
 from sdk_builder.training.settings import PackedSettings, StageSettings
+from sdk_builder.training.sharding import with_float32_sums
 from sdk_builder.training.state import read_json
 
 DATA_STATE = "data_state.json"
@@ -52,11 +53,13 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
     dataset = packed_batches(job)
     trainer = PackedTrainer(
         model=job.model,
-        args=TrainingArguments(
-            **arguments,
-            ignore_data_skip=True,
-            prediction_loss_only=True,
-            ddp_find_unused_parameters=False,
+        args=with_float32_sums(
+            TrainingArguments(
+                **arguments,
+                ignore_data_skip=True,
+                prediction_loss_only=True,
+                ddp_find_unused_parameters=False,
+            )
         ),
         train_dataset=dataset,
         eval_dataset=eval_sequences(job),

@@ -31,6 +31,7 @@ from sdk_builder.training.plan import Plan, make_plan, stage_module
 from sdk_builder.training.processes import is_first, meet, part, share, wait_for_all
 from sdk_builder.training.progress import LOG, Progress, Work
 from sdk_builder.training.settings import StageSettings
+from sdk_builder.training.sharding import load_checkpoint
 from sdk_builder.training.state import open_run
 from sdk_builder.training.watch import Watch
 from sdk_builder.training.write import Trained, write_trained
@@ -72,7 +73,10 @@ def begin(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Begu
     ready. Raises ShaktiError."""
     started = time.perf_counter()
     require_new(settings, resume=resume)
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     plan = make_plan(settings, steps)
+    settings = plan.settings
     plan.memory.require(settings)
     arguments = training_arguments(settings, plan.steps)
     meet(arguments)
@@ -82,8 +86,6 @@ def begin(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Begu
 
 def make_job(begun: Begun, steps: Steps) -> Job:
     """Load what the trainer needs. Raises CheckpointError, DataError."""
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     plan = begun.plan
     return Job(
         settings=plan.settings,
@@ -154,7 +156,10 @@ def _train(job: Job, trainer: Trainer, work: Work, step: Step, steps: Steps) -> 
         warnings.simplefilter("ignore", FutureWarning)  # of transformers, about itself
         if checkpoint is not None and _is_complete(checkpoint):
             # All steps were made, only the result was not written: Trainer would make one more.
-            trainer._load_from_checkpoint(str(checkpoint))
+            if settings.fsdp:
+                load_checkpoint(trainer.model, checkpoint)
+            else:
+                trainer._load_from_checkpoint(str(checkpoint))
             trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
         else:
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))

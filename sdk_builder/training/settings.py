@@ -86,6 +86,8 @@ class StageSettings(Settings):
     """What happens when a source of the data has no more rows."""
     written_as_float32: ClassVar[bool] = False
     """Whatever the type of the weights that training began with."""
+    can_shard: ClassVar[bool] = True
+    """Whether `fsdp` is possible."""
 
     model: str
     """A preset, a source of `shakti-sdk models`, a Hugging Face folder, or a .gguf file."""
@@ -127,6 +129,8 @@ class StageSettings(Settings):
     """Recompute activations in the backward pass: a third more time, far less memory."""
     compile: bool = False
     """torch.compile the model: minutes at the start, faster steps."""
+    fsdp: bool = False
+    """Shard weights, gradients and optimizer over the processes (FSDP): pretrain, sft and dpo."""
     save_every: _Count = 500
     """Steps between checkpoints; the last step always has one."""
     keep_checkpoints: _Count = 2
@@ -241,6 +245,7 @@ class RlhfSettings(StageSettings):
 
     stage = "rlhf"
     records = "rlhf"
+    can_shard = False
 
     batch_size: _Count = 32
     micro_batch_size: _Count = 8
@@ -266,6 +271,7 @@ class QatSettings(PackedSettings):
 
     stage = "qat"
     written_as_float32 = True  # bf16 has no room for what a grid's level is
+    can_shard = False  # the student reads whole matrices
 
     data: tuple[DataSettings, ...] = ()
     """Texts to teach from; none: texts that the model writes itself."""

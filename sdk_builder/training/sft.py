@@ -13,6 +13,7 @@ from sdk_builder.training.encoded import encode_conversation, make_tables
 from sdk_builder.training.job import Job
 from sdk_builder.training.private import config_class, trainer_class
 from sdk_builder.training.settings import SftSettings
+from sdk_builder.training.sharding import with_float32_sums
 
 finish = lora.finish
 
@@ -25,13 +26,15 @@ def make_trainer(job: Job, arguments: Mapping[str, Any]) -> Trainer:
     table, eval_table = make_tables(job, encode, most=_most(settings))
     return trainer_class("SFTTrainer")(
         model=job.model,
-        args=config_class("SFTConfig")(
-            **arguments,
-            max_length=settings.sequence_length,
-            packing=settings.packing,
-            eval_packing=False,
-            # Without packing there is nothing left to prepare.
-            dataset_kwargs=None if settings.packing else {"skip_prepare_dataset": True},
+        args=with_float32_sums(
+            config_class("SFTConfig")(
+                **arguments,
+                max_length=settings.sequence_length,
+                packing=settings.packing,
+                eval_packing=False,
+                # Without packing there is nothing left to prepare.
+                dataset_kwargs=None if settings.packing else {"skip_prepare_dataset": True},
+            )
         ),
         train_dataset=table,
         eval_dataset=eval_table,

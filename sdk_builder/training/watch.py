@@ -12,6 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from sdk_builder.errors import DivergedError
 from sdk_builder.training.checkpoints import keep_newest, mark, newest_intact, step_of
 from sdk_builder.training.processes import is_first, wait_for_all
+from sdk_builder.training.sharding import is_sharded, local
 
 
 class Watch(TrainerCallback):
@@ -32,8 +33,9 @@ class Watch(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Before the step, so that the weights are still good. Raises DivergedError."""
-        gradients = [one.grad for one in kwargs["model"].parameters() if one.grad is not None]
-        if gradients and not _all_finite(gradients):
+        model = kwargs["model"]
+        gradients = [local(one.grad) for one in model.parameters() if one.grad is not None]
+        if gradients and not _all_finite(gradients, shared=is_sharded(model)):
             raise self._diverged("gradient", state.global_step + 1)
 
     def on_log(
@@ -89,7 +91,11 @@ class Watch(TrainerCallback):
         )
 
 
-def _all_finite(gradients: list[torch.Tensor]) -> bool:
-    """One number for all, so that a GPU is waited for once."""
+def _all_finite(gradients: list[torch.Tensor], *, shared: bool) -> bool:
+    """One number for all, so that a GPU is waited for once. shared: of the parts that the processes
+    hold, so that either all of them stop or none."""
     norms = torch.stack([one.float() for one in torch._foreach_norm(gradients)])
-    return bool(torch.isfinite(norms).all())
+    finite = torch.isfinite(norms).all().to(torch.int32)
+    if shared:
+        torch.distributed.all_reduce(finite, torch.distributed.ReduceOp.MIN)
+    return bool(finite)

@@ -101,6 +101,20 @@ def test_adapters_leave_the_weights_without_gradients():
     assert parts["weights"] == 4 * (PARAMETERS + 288)
 
 
+def test_sharded_processes_hold_their_part_and_what_is_gathered(monkeypatch: pytest.MonkeyPatch):
+    layer = 16 * 8 + 8 * 8 + 3 * 8 * 16 + 2 * 8
+    ends = 100 * 8 + 8
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    parts = plan_memory(CONFIG, settings_of(fsdp=True), bf16=False).parts
+    assert parts["weights"] == parts["gradients"] == PARAMETERS  # 4 bytes, 4 processes
+    assert parts["optimizer states"] == 2 * PARAMETERS
+    assert parts["gathered weights"] == (4 + 4) * (ends + 2 * layer)
+    half = plan_memory(CONFIG, settings_of(fsdp=True), bf16=True).parts
+    assert half["gathered weights"] == (2 + 4) * (ends + 2 * layer)
+    assert "bf16 weights" not in half  # there is no other copy of them
+    assert "gathered weights" not in plan_memory(CONFIG, settings_of(), bf16=False).parts
+
+
 def test_preferences_are_two_sequences_beside_a_reference_model():
     parts = plan_memory(CONFIG, settings_of("dpo"), bf16=False).parts
     assert parts["logits"] == 2 * 20 * 100 * (4 + 8)
