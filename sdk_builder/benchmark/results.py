@@ -29,7 +29,6 @@ from sdk_builder.benchmark.records import (
     decode_line,
     encode_line,
 )
-from sdk_builder.benchmark.worker.locks import try_lock
 from sdk_builder.errors import (
     InputError,
     OutputError,
@@ -37,6 +36,7 @@ from sdk_builder.errors import (
     output_error,
     output_errors,
 )
+from sdk_builder.locks import try_lock
 
 OTHER_FILE = "Give another file, or ask for a fresh run to replace this one."
 NOT_OURS = "Result files are the .jsonl files that shakti-sdk bench writes."

@@ -23,6 +23,7 @@ from sdk_builder.log import Step, Steps
 from sdk_builder.models.modeling import ShaktiForCausalLM
 from sdk_builder.training.arguments import training_arguments
 from sdk_builder.training.checkpoints import step_of
+from sdk_builder.training.claim import Claim
 from sdk_builder.training.failures import explained
 from sdk_builder.training.inputs import open_data, open_eval_data
 from sdk_builder.training.job import Job
@@ -40,13 +41,15 @@ from sdk_builder.training.write import Trained, write_trained
 @dataclass(frozen=True)
 class Begun:
     """A run before its weights are loaded. arguments: those that all stages give to their trainer;
-    checkpoint: to go on from, None at the start; started: of `time.perf_counter`."""
+    checkpoint: to go on from, None at the start; started: of `time.perf_counter`; claim: on the
+    run's folder, which `end` releases."""
 
     plan: Plan
     arguments: Mapping[str, Any]
     checkpoint: Path | None
     started: float
     replace: bool
+    claim: Claim
 
 
 def train(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Trained:
@@ -56,7 +59,14 @@ def train(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Trai
     start over. Raises ShaktiError; TargetExistsError where the model is there already.
     """
     begun = begin(settings, steps, resume=resume)
-    module = stage_module(settings.stage)
+    try:
+        return _run(begun, steps)
+    finally:
+        begun.claim.release()
+
+
+def _run(begun: Begun, steps: Steps) -> Trained:
+    module = stage_module(begun.plan.settings.stage)
     with steps.step("Loading the weights"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of transformers and trl, about themselves
         job = make_job(begun, steps)
@@ -80,8 +90,14 @@ def begin(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Begu
     plan.memory.require(settings)
     arguments = training_arguments(settings, plan.steps)
     meet(arguments)
-    checkpoint = share(lambda: open_run(settings, steps, resume=resume))
-    return Begun(plan, arguments, checkpoint, started, replace=not resume)
+    claim = Claim(settings.folder)
+    share(claim.take)
+    try:
+        checkpoint = share(lambda: open_run(settings, steps, resume=resume))
+    except BaseException:
+        claim.release()
+        raise
+    return Begun(plan, arguments, checkpoint, started, not resume, claim)
 
 
 def make_job(begun: Begun, steps: Steps) -> Job:
@@ -123,6 +139,7 @@ def end(
         extras=extras,
     )
     wait_for_all()
+    begun.claim.release()
     part()
     return trained
 

@@ -19,6 +19,7 @@ from sdk_builder.training.checkpoints import (
     step_of,
     write_json,
 )
+from sdk_builder.training.claim import LOCK
 from sdk_builder.training.settings import StageSettings
 
 RUN = "run.json"
@@ -41,9 +42,9 @@ def open_run(settings: StageSettings, steps: Steps, *, resume: bool) -> Path | N
     """
     folder = settings.folder
     with output_errors(folder):
-        if not resume and folder.is_dir():
-            shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            _empty(folder)
         remove_unmarked(folder)
         there = checkpoints(folder)
         found = newest_intact(folder)
@@ -54,6 +55,15 @@ def open_run(settings: StageSettings, steps: Steps, *, resume: bool) -> Path | N
         remove_newer(folder, found)
         write_json(folder / RUN, {"stage": settings.stage, "settings": as_document(settings)})
     return found
+
+
+def _empty(folder: Path) -> None:
+    """Remove all that a run left; the lock, which this run holds, stays."""
+    for one in folder.iterdir():
+        if one.is_dir() and not one.is_symlink():
+            shutil.rmtree(one)
+        elif one.name != LOCK:
+            one.unlink()
 
 
 def as_document(settings: StageSettings) -> dict[str, Any]:

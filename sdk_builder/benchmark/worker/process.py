@@ -28,11 +28,11 @@ from sdk_builder.benchmark.targets.host_conditions import read_conditions, scrip
 from sdk_builder.benchmark.worker import artificial as artificial_engine
 from sdk_builder.benchmark.worker.artificial import ArtificialBench, ArtificialSpec
 from sdk_builder.benchmark.worker.engines import BenchEngine, ExecutorchBench
-from sdk_builder.benchmark.worker.locks import try_lock
 from sdk_builder.benchmark.worker.round import Round
 from sdk_builder.bundle.reader import Bundle
 from sdk_builder.bundle.record import Record
 from sdk_builder.errors import InputError, OutputError, ShaktiError, output_errors
+from sdk_builder.locks import try_lock
 
 LOCK_NAME = "worker.lock"  # in the output folder; locked while a worker measures
 LOCK_WAIT_S = 60.0  # longer than a worker that lost its runner needs to notice

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tensorboardX.proto.event_pb2 import Event
 
 from sdk_builder.errors import (
     DataLossError,
@@ -306,3 +308,24 @@ def test_tensorboard_that_is_not_installed_is_said(folder: Path, monkeypatch: py
     monkeypatch.setattr("sdk_builder.training.arguments.find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match="tensorboard"):
         run(folder, "board", "tensorboard=true")
+
+
+def test_tensorboards_files_have_the_losses_of_the_log(folder: Path):
+    run(folder, "shown", "tensorboard=true", "steps=3", "log_every=1")
+    (path,) = (folder / "shown.run" / "runs").rglob("events.out.tfevents.*")
+    found = {
+        event.step: value.simple_value
+        for event in tensorboard_events(path.read_bytes())
+        for value in event.summary.value
+        if value.tag == "train/loss"
+    }
+    assert found == pytest.approx(losses(folder, "shown"), rel=1e-6)
+    assert list(found) == [1, 2, 3]
+
+
+def tensorboard_events(data: bytes) -> Iterator[Event]:
+    """Of a file of records: length, its checksum, content, its checksum."""
+    while data:
+        (length,) = struct.unpack("<Q", data[:8])
+        yield Event.FromString(data[12 : 12 + length])
+        data = data[16 + length :]
