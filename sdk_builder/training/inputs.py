@@ -7,6 +7,7 @@ from itertools import islice
 
 from sdk_builder.errors import UsageError
 from sdk_builder.rows.hub import parse_hub
+from sdk_builder.rows.sources import Files
 from sdk_builder.training.data import (
     TABLE1,
     Data,
@@ -50,6 +51,14 @@ def look_at(data: Sequence[DataSettings], settings: StageSettings) -> tuple[Data
             pass
         reports += first.reports
     return tuple(reports)
+
+
+def local_files(settings: StageSettings) -> dict[str, int]:
+    """Sizes in bytes of the local files that are trained on, by path. Raises UsageError,
+    DataError."""
+    sources = [open_source(one.source) for one in settings.data]
+    shards = [path for one in sources if isinstance(one, Files) for path in one.shards]
+    return {str(path): path.stat().st_size for path in shards}
 
 
 def licence_of(one: DataSettings) -> str | None:

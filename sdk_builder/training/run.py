@@ -25,7 +25,7 @@ from sdk_builder.training.arguments import training_arguments
 from sdk_builder.training.checkpoints import step_of
 from sdk_builder.training.claim import Claim
 from sdk_builder.training.failures import explained
-from sdk_builder.training.inputs import open_data, open_eval_data
+from sdk_builder.training.inputs import local_files, open_data, open_eval_data
 from sdk_builder.training.job import Job
 from sdk_builder.training.model import load_weights, make_tokenizer, unwrapped
 from sdk_builder.training.plan import Plan, make_plan, stage_module
@@ -93,7 +93,9 @@ def begin(settings: StageSettings, steps: Steps, *, resume: bool = True) -> Begu
     claim = Claim(settings.folder)
     share(claim.take)
     try:
-        checkpoint = share(lambda: open_run(settings, steps, resume=resume))
+        checkpoint = share(
+            lambda: open_run(settings, steps, resume=resume, files=local_files(settings))
+        )
     except BaseException:
         claim.release()
         raise

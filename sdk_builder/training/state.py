@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -34,11 +36,17 @@ FREE = frozenset(
 )
 
 
-def open_run(settings: StageSettings, steps: Steps, *, resume: bool) -> Path | None:
+def open_run(
+    settings: StageSettings,
+    steps: Steps,
+    *,
+    resume: bool,
+    files: Mapping[str, int] = MappingProxyType({}),
+) -> Path | None:
     """Make the run's folder ready; the checkpoint to go on from, or None to begin.
 
-    For the first process alone. Raises ResumeError for settings that are not those of the run
-    that is there, OutputError.
+    files: sizes in bytes of what is trained on, by path. For the first process alone. Raises
+    ResumeError for settings or files that are not those of the run that is there, OutputError.
     """
     folder = settings.folder
     with output_errors(folder):
@@ -50,10 +58,12 @@ def open_run(settings: StageSettings, steps: Steps, *, resume: bool) -> Path | N
         found = newest_intact(folder)
         if found is not None:
             _require_same(settings, folder)
+            _require_same_files(files, folder)
         for damaged in [one for one in there if found is None or step_of(one) > step_of(found)]:
             steps.warn(f"{damaged} is damaged and left out.")
         remove_newer(folder, found)
-        write_json(folder / RUN, {"stage": settings.stage, "settings": as_document(settings)})
+        document = {"stage": settings.stage, "settings": as_document(settings)}
+        write_json(folder / RUN, {**document, "files": dict(files)})
     return found
 
 
@@ -105,6 +115,21 @@ def _require_same(settings: StageSettings, folder: Path) -> None:
             f"is {new.get(name)!r}{more}.",
             "Set it back to go on, choose another output, or start over with --fresh.",
         )
+
+
+def _require_same_files(files: Mapping[str, int], folder: Path) -> None:
+    """Rows are told apart by their place, so that of other files other ones would follow."""
+    before = read_json(folder / RUN).get("files")
+    if not isinstance(before, dict):
+        return  # of a version that did not write them down
+    for path in sorted({*before, *files}):
+        old, new = before.get(path), files.get(path)
+        if old != new:
+            was, now = (f"{one} bytes" if one is not None else "not there" for one in (old, new))
+            raise ResumeError(
+                f"The data of the run in {folder} has changed: {path} was {was}, is {now}.",
+                "Put it back to go on, choose another output, or start over with --fresh.",
+            )
 
 
 def _defaults(settings: StageSettings) -> dict[str, Any]:
