@@ -12,6 +12,7 @@ from sdk_builder.errors import DataError, DataLossError, UsageError
 from sdk_builder.models import open_checkpoint
 from sdk_builder.training.dpo import LOSSES
 from tests.integration.pipeline.tiny import save_folder
+from tests.integration.training.answers import require_same_answers
 from tests.integration.training.stages import (
     after_a_crash_behind_step_3,
     answer_nll,
@@ -58,6 +59,12 @@ def test_margin_and_accuracy_grow_on_held_out_prompts_too(lora, model, data, tmp
     assert last["rewards/margins"] > 0.5
     assert last["rewards/accuracies"] == 1
     assert margin(settings.output) > margin(model) + 0.5
+
+
+def test_trained_model_is_exported_and_answers_as_it_did(model, data, tmp_path):
+    settings = settings_of("dpo", model, tmp_path / "preferring", data)
+    run(settings)
+    require_same_answers(settings.output, HELD_OUT[:3], tmp_path / "bundle")
 
 
 def test_logged_margin_is_that_of_the_likelihoods(model, data, tmp_path):

@@ -15,6 +15,7 @@ from sdk_builder.models import load_model, open_checkpoint
 from sdk_builder.training.federated import Update, average, client_round, merge, start_adapters
 from sdk_builder.training.model import make_tokenizer, save_model
 from tests.integration.pipeline.tiny import save_folder
+from tests.integration.training.answers import require_same_answers
 from tests.integration.training.stages import answer_nll, load_recipe, said, settings_of, write_rows
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "federated.py"
@@ -92,7 +93,7 @@ def test_adapters_of_another_model_are_refused(folder, tmp_path):
         start_adapters(client_settings(folder, 1, lora=None))
 
 
-def test_rounds_without_a_network_teach_all_clients_words(folder, tmp_path):
+def test_rounds_without_a_network_teach_all_clients_words_and_the_program(folder, tmp_path):
     settings = [client_settings(folder, number) for number in (1, 2, 3)]
     adapters = start_adapters(settings[0])
     for number in (1, 2, 3):
@@ -104,6 +105,8 @@ def test_rounds_without_a_network_teach_all_clients_words(folder, tmp_path):
     target = tmp_path / "merged"
     save_model(model, make_tokenizer(opened.assets), opened.config, torch.float32, target)
     assert answer_nll(target, HELD_OUT) < 0.6 * answer_nll(folder / "model", HELD_OUT)
+    questions = [conversation[0]["content"] for conversation in HELD_OUT[:3]]
+    require_same_answers(target, questions, tmp_path / "bundle")
 
 
 # --- with Flower ----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from sdk_builder.errors import DataLossError, RewardError, UsageError
 from sdk_builder.models import load_model, open_checkpoint
 from tests.integration.pipeline.tiny import save_folder
+from tests.integration.training.answers import require_same_answers
 from tests.integration.training.stages import (
     after_a_crash_behind_step_3,
     events,
@@ -86,6 +87,12 @@ def test_reward_rises_and_the_distance_to_the_start_is_kept(lora, model, data, t
     distances = [one["kl"] for one in events(settings)]
     assert distances[0] == pytest.approx(0, abs=1e-6)
     assert distances[-1] > 0.001
+
+
+def test_trained_model_is_exported_and_answers_as_it_did(model, data, tmp_path):
+    settings = rlhf(model, tmp_path / "rewarded", data)
+    run(settings)
+    require_same_answers(settings.output, ["Say it, 99", "Say"], tmp_path / "bundle")
 
 
 def test_a_large_beta_holds_the_model_back(model, data, tmp_path):

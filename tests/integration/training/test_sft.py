@@ -10,16 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
 
-import sdk_builder
-from sdk_builder import Session
 from sdk_builder.errors import DataError, DataLossError, MissingPackageError, UsageError
 from sdk_builder.log import Steps
 from sdk_builder.models import load_model, open_checkpoint
-from sdk_builder.runtime import GenerationOptions
 from sdk_builder.training.conversations import PLAIN_TEMPLATE
-from tests.integration.pipeline.tiny import CONTEXT, save_folder
+from tests.integration.pipeline.tiny import save_folder
+from tests.integration.training.answers import require_same_answers
 from tests.integration.training.stages import (
     after_a_crash_behind_step_3,
     answer_nll,
@@ -127,22 +124,8 @@ def test_adapters_learn_too(model, adapted):
 
 
 def test_trained_model_is_exported_and_answers_as_it_did(adapted, tmp_path):
-    sdk_builder.export(
-        str(adapted.output), tmp_path / "bundle", quant="none", context_length=CONTEXT
-    )
-    trained = load_model(open_checkpoint(str(adapted.output)))
-    tokenizer = AutoTokenizer.from_pretrained(adapted.output)
-    with Session(tmp_path / "bundle") as session:
-        for conversation in HELD_OUT[:4]:
-            prompt = tokenizer.apply_chat_template(
-                conversation[:-1], tokenize=False, add_generation_prompt=True
-            )
-            ids = session.encode(prompt)
-            found = list(session.tokens(ids, GenerationOptions(temperature=0.0, max_tokens=12)))
-            expected = trained.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False)
-            answer = expected[0, len(ids) :].tolist()
-            assert found == answer[: -1 if answer[-1] == tokenizer.eos_token_id else None]
-            assert len(found) > 1
+    questions = [conversation[0]["content"] for conversation in HELD_OUT[:4]]
+    require_same_answers(adapted.output, questions, tmp_path / "bundle")
 
 
 def test_target_that_the_model_lacks_is_a_usage_error(model, data, tmp_path):
