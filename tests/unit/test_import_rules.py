@@ -21,9 +21,10 @@ PACKAGE = "sdk_builder"
 HEAVY = {"torch", "transformers", "executorch", "torchao"}
 
 # Which rooms a room may import, at any place and even if only for types.
-BASE = {"errors", "interrupts", "log", "process", "cache", "attention", "user_code"}
+BASE = {"errors", "interrupts", "locks", "log", "process", "cache", "attention", "user_code"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "locks": set(),
     "log": set(),
     "interrupts": {"errors"},
     "cache": set(),
@@ -57,7 +58,7 @@ ROOMS["__main__"] = {"cli"}
 
 # Importing any module of these loads nothing heavy, by whatever way round.
 LIGHT_ROOMS = {
-    *("errors", "interrupts", "log", "cache", "process", "attention", "findings"),
+    *("errors", "interrupts", "locks", "log", "cache", "process", "attention", "findings"),
     *("cli", "__init__", "__main__"),
     *("bundle", "device", "benchmark", "report", "app"),
 }
