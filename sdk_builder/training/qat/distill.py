@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -16,7 +18,9 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.utils import SAFE_WEIGHTS_NAME
 
+from sdk_builder.errors import ResumeError
 from sdk_builder.models.modeling import ShaktiForCausalLM
 from sdk_builder.training.qat.student import Student
 
@@ -64,6 +68,19 @@ class DistillTrainer(Trainer):
         with torch.no_grad(), self.compute_loss_context_manager():
             loss = self.compute_loss(model, self._prepare_inputs(inputs))
         return loss.detach(), None, None
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Trainer's own, which takes what it finds and leaves the rest as it is. Raises
+        ResumeError where a parameter is missing, as in runs of a version that learned others."""
+        path = Path(resume_from_checkpoint) / SAFE_WEIGHTS_NAME
+        with safe_open(path, framework="pt") as file:
+            missing = {name for name, _ in self.model.named_parameters()} - set(file.keys())
+        if missing:
+            raise ResumeError(
+                f"{path} has no {min(missing)}: it is of another version's run.",
+                "Start over with --fresh.",
+            )
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:

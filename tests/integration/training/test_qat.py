@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torchao.quantization import IntxUnpackedToInt8Tensor
 from transformers import AutoModelForCausalLM
 
 from sdk_builder import Bundle
-from sdk_builder.errors import CheckpointError, TokenizerError, UsageError
+from sdk_builder.errors import CheckpointError, ResumeError, TokenizerError, UsageError
 from sdk_builder.log import Steps
 from sdk_builder.lowering.unpack import StoredProgram
 from sdk_builder.models import open_checkpoint
@@ -35,7 +35,7 @@ from sdk_builder.quantization.trained import (
     trained_values,
 )
 from sdk_builder.runtime.engine import ExecutorchEngine
-from sdk_builder.training.checkpoints import checkpoints, step_of
+from sdk_builder.training.checkpoints import checkpoints, mark, step_of
 from sdk_builder.training.qat.samples import Writing, write_samples
 from sdk_builder.training.qat.student import Student
 from sdk_builder.training.run import train
@@ -154,6 +154,19 @@ def test_resumed_run_is_the_whole_run_bit_by_bit(folder: Path):
     assert run(folder, "resumed").resumed_from == 3
     assert losses(folder, "resumed") == losses(folder, "whole")
     assert_same_result(folder, "whole", "resumed")
+
+
+def test_checkpoint_that_lacks_what_is_learned_is_not_gone_on_from(folder: Path):
+    """As one of a version that learned weights instead of integers."""
+    stopped_at(folder, "whole", "older", 3)
+    (checkpoint,) = checkpoints(folder / "older.run")
+    tensors = load_file(checkpoint / WEIGHTS)
+    renamed = {name.replace(".code", ".weight"): one for name, one in tensors.items()}
+    save_file(renamed, checkpoint / WEIGHTS, {"format": "pt"})
+    mark(checkpoint)
+    with pytest.raises(ResumeError, match=r"has no .*\.code: it is of another version's run"):
+        run(folder, "older")
+    assert not (folder / "older").exists()
 
 
 def test_texts_of_the_users_are_taught_from_and_go_on_where_they_were(folder: Path):
