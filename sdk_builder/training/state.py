@@ -57,8 +57,9 @@ def open_run(
         there = checkpoints(folder)
         found = newest_intact(folder)
         if found is not None:
-            _require_same(settings, folder)
-            _require_same_files(files, folder)
+            before = _run_before(folder)
+            _require_same(settings, before, folder)
+            _require_same_files(files, before.get("files"), folder)
         for damaged in [one for one in there if found is None or step_of(one) > step_of(found)]:
             steps.warn(f"{damaged} is damaged and left out.")
         remove_newer(folder, found)
@@ -89,18 +90,24 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _require_same(settings: StageSettings, folder: Path) -> None:
+def _run_before(folder: Path) -> dict[str, Any]:
+    """What the run that is there wrote down: its stage and settings at least."""
     try:
         before = read_json(folder / RUN)
-        old = before["settings"]
-        if before["stage"] != settings.stage:
-            old = {**old, "stage": before["stage"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not (isinstance(before["settings"], dict) and isinstance(before["stage"], str)):
+            raise ValueError(f"{folder / RUN} is of another form")
+    except (OSError, ValueError, KeyError) as error:
         raise ResumeError(
             f"{folder} has checkpoints, but nothing that says of which settings.",
             "Choose another output, or start over with --fresh.",
         ) from error
-    old = _defaults(settings) | old
+    return before
+
+
+def _require_same(settings: StageSettings, before: Mapping[str, Any], folder: Path) -> None:
+    old = _defaults(settings) | before["settings"]
+    if before["stage"] != settings.stage:
+        old["stage"] = before["stage"]
     new = as_document(settings) | ({"stage": settings.stage} if "stage" in old else {})
     changed = [
         name
@@ -117,9 +124,8 @@ def _require_same(settings: StageSettings, folder: Path) -> None:
         )
 
 
-def _require_same_files(files: Mapping[str, int], folder: Path) -> None:
+def _require_same_files(files: Mapping[str, int], before: object, folder: Path) -> None:
     """Rows are told apart by their place, so that of other files other ones would follow."""
-    before = read_json(folder / RUN).get("files")
     if not isinstance(before, dict):
         return  # of a version that did not write them down
     for path in sorted({*before, *files}):
