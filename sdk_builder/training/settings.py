@@ -279,7 +279,7 @@ class QatSettings(PackedSettings):
     batch_size: _Count = 16
     micro_batch_size: _Count = 4
     steps: _Count | None = 2000
-    learning_rate: _Positive = 1e-3
+    learning_rate: _Positive = 5e-4
     """Of the integers before they are rounded: in steps of their grid."""
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     adam_betas: tuple[_Share, _Share] = (0.9, 0.95)
