@@ -48,9 +48,11 @@ class LearnedGrid(nn.Module):
         scale, offset = self._grid()
         code = self.code.view(*scale.shape[:2], -1)
         z = self._nearest()
-        exact = z * scale + offset
-        shift = torch.zeros_like(scale) if self.shift is None else self.shift[..., None]
-        soft = self.log_scale.exp()[..., None] * (z + shift.detach()) + scale * (code + shift)
+        exact, held = z * scale + offset, z
+        if self.shift is not None:
+            shift = self.shift[..., None]
+            code, held = code + shift, z + shift.detach()
+        soft = self.log_scale.exp()[..., None] * held + scale * code
         return (exact + (soft - soft.detach())).view_as(self.code)
 
     @torch.no_grad()
@@ -79,7 +81,7 @@ class LearnedGrid(nn.Module):
         """Scale and offset ``[out, G, 1]`` as they are stored."""
         scale = self._levels.round_scale(self.log_scale.detach().exp())
         if self.shift is None:
-            return scale[..., None], torch.zeros_like(scale[:1, :1, None])
+            return scale[..., None], scale.new_zeros(1, 1, 1)
         return scale[..., None], _stored_offset(self.shift.detach(), scale)[..., None]
 
 

@@ -41,12 +41,13 @@ def open_run(
     steps: Steps,
     *,
     resume: bool,
-    files: Mapping[str, int] = MappingProxyType({}),
+    files: Mapping[str, str] = MappingProxyType({}),
 ) -> Path | None:
     """Make the run's folder ready; the checkpoint to go on from, or None to begin.
 
-    files: sizes in bytes of what is trained on, by path. For the first process alone. Raises
-    ResumeError for settings or files that are not those of the run that is there, OutputError.
+    files: what is trained on, by path, and what tells it from others. For the first process alone.
+    Raises ResumeError for settings or files that are not those of the run that is there,
+    OutputError.
     """
     folder = settings.folder
     with output_errors(folder):
@@ -124,16 +125,15 @@ def _require_same(settings: StageSettings, before: Mapping[str, Any], folder: Pa
         )
 
 
-def _require_same_files(files: Mapping[str, int], before: object, folder: Path) -> None:
+def _require_same_files(files: Mapping[str, str], before: object, folder: Path) -> None:
     """Rows are told apart by their place, so that of other files other ones would follow."""
-    if not isinstance(before, dict):
+    if not isinstance(before, dict) or not all(isinstance(one, str) for one in before.values()):
         return  # of a version that did not write them down
     for path in sorted({*before, *files}):
-        old, new = before.get(path), files.get(path)
+        old, new = before.get(path, "not there"), files.get(path, "not there")
         if old != new:
-            was, now = (f"{one} bytes" if one is not None else "not there" for one in (old, new))
             raise ResumeError(
-                f"The data of the run in {folder} has changed: {path} was {was}, is {now}.",
+                f"The data of the run in {folder} has changed: {path} was {old}, is {new}.",
                 "Put it back to go on, choose another output, or start over with --fresh.",
             )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import shutil
 import struct
@@ -167,20 +166,23 @@ def test_other_settings_are_refused_unless_it_starts_over(folder: Path):
     assert run(folder, "changed", "learning_rate=0.002", resume=False).resumed_from is None
 
 
-def test_data_that_changed_is_not_gone_on_with_unless_it_starts_over(folder: Path, tmp_path: Path):
+def test_data_that_changed_is_not_gone_on_with_unless_it_is_put_back(folder: Path, tmp_path: Path):
     texts = tmp_path / "texts.jsonl"
-    shutil.copy(folder / "texts.jsonl", texts)
+    given = (folder / "texts.jsonl").read_bytes()
+    texts.write_bytes(given)
     source = f"data.0.source={texts}"
-    run(folder, "longer data", source, "steps=3")
-    shutil.rmtree(folder / "longer data")  # its checkpoints are left
-    size = texts.stat().st_size
-    with texts.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"text": "More."}) + "\n")
-    said = f"{texts} was {size} bytes, is {texts.stat().st_size} bytes"
-    with pytest.raises(ResumeError, match=re.escape(said)):
-        run(folder, "longer data", source, "steps=3")
-    os.truncate(texts, size)
-    assert run(folder, "longer data", source, "steps=3").resumed_from == 3
+    run(folder, "other data", source, "steps=3")
+    shutil.rmtree(folder / "other data")  # its checkpoints are left
+    longer = given + json.dumps({"text": "More."}).encode() + b"\n"
+    turned = b"".join(reversed(given.splitlines(keepends=True)))
+    assert len(turned) == len(given)
+    for other in (longer, turned):
+        texts.write_bytes(other)
+        said = rf"texts\.jsonl was {len(given)} bytes .*, is {len(other)} bytes"
+        with pytest.raises(ResumeError, match=said):
+            run(folder, "other data", source, "steps=3")
+    texts.write_bytes(given)
+    assert run(folder, "other data", source, "steps=3").resumed_from == 3
 
 
 def test_settings_that_change_nothing_learned_may_change(folder: Path):
