@@ -31,6 +31,8 @@ OLDEST = (3, 10)
 NEWEST = (3, 13)
 DISK_GB = 6  # torch's Linux wheel brings the CUDA libraries along
 EXTRAS = ("all", "dev", "eval", "train")
+FLOWER = ROOT / "recipes" / "federated-requirements.txt"
+FLOWER_OLDEST = (3, 11)
 
 BIG_DOWNLOAD = re.compile(r"\(\d{3,}(\.\d+)? MB\)")  # worth a line in a log
 
@@ -130,16 +132,28 @@ def install_command(python: Path, extras: Sequence[str]) -> Command:
     return Command(argv, shown)
 
 
+def flower_command(python: Path, folder: Path) -> Command:
+    """pip's install of Flower into a folder that is no part of the environment."""
+    options = ("--target", str(folder), "-r", str(FLOWER.relative_to(ROOT)))
+    argv = (str(python), "-m", "pip", "install", "--disable-pip-version-check", *options)
+    return Command(argv, shlex.join(("pip", "install", *options)))
+
+
 def link_command(python: Path) -> Command:
     """Points the editable install at this checkout, leaving the dependencies alone."""
     argv = (str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-deps")
     return Command((*argv, "-e", "."), "pip install --no-deps -e .")
 
 
+def names_tests(arguments: Sequence[str]) -> bool:
+    """Whether pytest's arguments choose among the tests."""
+    return any(not one.startswith("-") for one in arguments)
+
+
 def pytest_command(python: Path, arguments: Sequence[str], processors: int) -> Command:
     """pytest with `arguments`, two tests at a time where there are two processors; naming tests or
     -n takes that back."""
-    said = any(not one.startswith("-") or one.startswith("-n") for one in arguments)
+    said = names_tests(arguments) or any(one.startswith("-n") for one in arguments)
     given = arguments if said or processors < 2 else ("-n", "2", *arguments)
     return Command((str(python), "-m", "pytest", *given), shlex.join(("pytest", *given)))
 
@@ -236,6 +250,18 @@ def set_up(extras: Sequence[str]) -> Path:
     install(command, folder / "install.log")
     stamp.write_text(json.dumps(asdict(wanted), indent=2) + "\n", encoding="utf-8")
     return python
+
+
+def set_up_flower(python: Path) -> None:
+    """Put Flower beside the environment, which has newer versions of packages than it takes: the
+    tests of recipes/federated.py put it before them. Raises SetupError."""
+    folder = venv_folder() / "flower"
+    stamp, wanted = folder / "shakti-stamp.txt", lock_hash([FLOWER])
+    if sys.version_info < FLOWER_OLDEST or (stamp.is_file() and stamp.read_text() == wanted):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    install(flower_command(python, folder), venv_folder() / "install-flower.log")
+    stamp.write_text(wanted)
 
 
 def create_environment(folder: Path) -> None:
@@ -371,6 +397,11 @@ def demo(arguments: Sequence[str]) -> int:
 def test(arguments: Sequence[str]) -> int:
     """ruff, mypy, then pytest with `arguments`; all of them run, pytest's summary is last."""
     python = set_up(("dev",))
+    if not names_tests(arguments):
+        try:
+            set_up_flower(python)
+        except SetupError as error:
+            say(f"warning: {error} Tests with Flower are skipped.")
     failed = [command.shown for command in check_commands(python) if execute(command)]
     code = execute(pytest_command(python, arguments, os.cpu_count() or 1))
     for shown in failed:

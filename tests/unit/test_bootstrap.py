@@ -100,6 +100,33 @@ def test_install_is_editable_and_held_to_the_constraints():
     assert bootstrap.install_command(PYTHON, ()).argv[-1] == "."
 
 
+def test_flower_is_installed_beside_the_environment():
+    command = bootstrap.flower_command(PYTHON, Path("venv/flower"))
+    assert command.argv[:4] == (str(PYTHON), "-m", "pip", "install")
+    assert command.shown == (
+        "pip install --target venv/flower -r recipes/federated-requirements.txt"
+    )
+
+
+def test_flower_that_is_there_is_not_installed_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHAKTI_VENV", str(tmp_path))
+    made: list[str] = []
+
+    def install(command: bootstrap.Command, log: Path) -> None:
+        assert log.parent == tmp_path
+        (tmp_path / "flower").mkdir()
+        made.append(command.shown)
+
+    monkeypatch.setattr(bootstrap, "install", install)
+    monkeypatch.setattr(bootstrap, "FLOWER_OLDEST", (3, 0))
+    bootstrap.set_up_flower(PYTHON)
+    bootstrap.set_up_flower(PYTHON)
+    assert len(made) == 1
+    (tmp_path / "flower" / "shakti-stamp.txt").write_text("of other requirements")
+    bootstrap.set_up_flower(PYTHON)
+    assert len(made) == 2
+
+
 def test_first_demo_exports_and_asks():
     commands = bootstrap.demo_commands(PYTHON, exported=False, replace=False)
     assert [command.shown for command in commands] == [

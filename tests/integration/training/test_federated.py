@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from sdk_builder.errors import InputError, UsageError
-from sdk_builder.log import Steps
 from sdk_builder.models import load_model, open_checkpoint
 from sdk_builder.training.federated import Update, average, client_round, merge, start_adapters
 from sdk_builder.training.model import make_tokenizer, save_model
-from tests.integration.pipeline.tiny import save_folder
 from tests.integration.training.answers import require_same_answers
-from tests.integration.training.stages import answer_nll, load_recipe, said, settings_of, write_rows
+from tests.integration.training.clients import HELD_OUT, client_settings, make_clients
+from tests.integration.training.stages import answer_nll
 
-RECIPE = Path(__file__).parents[3] / "recipes" / "federated.py"
-WORDS = ("Secretly.", "Whispered", "Unheard!!")
-HELD_OUT = [said(f"{i}. {word}", word) for i in (90, 91) for word in WORDS]
+FLOWER = Path(sys.prefix) / "flower"
+WITH_FLOWER = Path(__file__).with_name("with_flower.py")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """The model, and the clients' data: each has other words, and more than the one before."""
-    folder = tmp_path_factory.mktemp("federated")
-    save_folder(folder / "model")
-    for at, word in enumerate(WORDS, start=1):
-        rows = [{"messages": said(f"{i}. {word}", word)} for i in range(8 * at)]
-        write_rows(folder / f"{at}.jsonl", rows)
-    return folder
-
-
-def client_settings(folder: Path, number: int, **changes):
-    values = {"lora": {"rank": 4}, "epochs": 1, "steps": None, "micro_batch_size": 4, **changes}
-    output = values.pop("output", folder / "federated")
-    return settings_of("sft", folder / "model", output, str(folder / f"{number}.jsonl"), **values)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clients(tmp_path_factory.mktemp("federated"))
 
 
 def update(value: float, examples: int, loss: float = 1.0, shape=(2, 3)) -> Update:
@@ -109,52 +96,14 @@ def test_rounds_without_a_network_teach_all_clients_words_and_the_program(folder
     require_same_answers(target, questions, tmp_path / "bundle")
 
 
-# --- with Flower ----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    pytest.importorskip("flwr", reason="flwr is not installed")
-    return load_recipe(RECIPE)
-
-
-def test_flower_averages_as_we_do_and_no_data_travel(recipe, folder, monkeypatch):
-    grids = []
-
-    class Watched(recipe.LocalGrid):  # type: ignore[name-defined]
-        def __init__(self, clients):
-            super().__init__(clients)
-            grids.append(self)
-
-    monkeypatch.setattr(recipe, "LocalGrid", Watched)
-    sources = [{"source": str(folder / f"{number}.jsonl")} for number in (1, 2, 3)]
-    settings = client_settings(folder, 1, data=sources)
-    found = recipe.federate(settings, 1, Steps.silent())
-
-    start = start_adapters(settings)
-    updates = [
-        client_round(client_settings(folder, number), start, folder / f"again-{number}", 1)
-        for number in (1, 2, 3)
-    ]
-    expected = average(updates)
-    for name, value in expected.items():  # Flower answers in any order: sums are rounded otherwise
-        torch.testing.assert_close(found[name], value, rtol=0, atol=1e-6)
-
-    sent = grids[0].sent
-    assert len(sent) == 2 * 3  # there and back for each client
-    tensors = sum(value.numel() * 4 for value in start.values())
-    for message in sent:
-        # Little beside the tensors: names, shapes, two numbers.
-        assert tensors < len(message) < tensors + 400 * len(start)
-        text = message.decode("latin-1")
-        assert not any(word in text for word in (*WORDS, "jsonl", str(folder)))
-
-
-def test_recipe_writes_a_model_that_opens(recipe, folder, tmp_path, monkeypatch):
-    config = tmp_path / "three-clients.yaml"
-    sources = [{"source": str(folder / f"{number}.jsonl")} for number in (1, 2, 3)]
-    settings = client_settings(folder, 1, data=sources, output=tmp_path / "merged")
-    config.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
-    monkeypatch.setattr(sys, "argv", ["federated.py", str(config), "--rounds", "2"])
-    recipe.main()
-    assert answer_nll(tmp_path / "merged", HELD_OUT) < answer_nll(folder / "model", HELD_OUT)
+@pytest.mark.skipif(
+    not (FLOWER / "flwr").is_dir(), reason="no Flower beside this Python: bootstrap.py installs it"
+)
+def test_recipe_with_flower():
+    """In a process of its own, since Flower wants older versions of packages that are loaded."""
+    found = [str(FLOWER), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, found))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(WITH_FLOWER)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
