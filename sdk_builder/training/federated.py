@@ -1,7 +1,7 @@
 """Federated fine-tuning: clients train low-rank adapters on data that stay with them, and only the
 adapters' numbers go to the server, which averages them (McMahan et al., arXiv 1602.05629).
 
-The steps are here, in torch and without a network; `recipes/federated.py` lets Flower carry them.
+The steps are here, in torch and without a network; `flower.py` beside it lets Flower carry them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,21 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PrinterCallback
 
+from sdk_builder.bundle.staging import stage
 from sdk_builder.errors import InputError, UsageError
 from sdk_builder.log import Steps
 from sdk_builder.training import lora, sft
 from sdk_builder.training.arguments import training_arguments
 from sdk_builder.training.inputs import open_data
 from sdk_builder.training.job import Job
-from sdk_builder.training.model import Opened, load_weights, make_tokenizer, open_model
+from sdk_builder.training.model import (
+    Opened,
+    dtype_of,
+    load_weights,
+    make_tokenizer,
+    open_model,
+    save_model,
+)
 from sdk_builder.training.settings import LoraSettings, SftSettings
 
 Adapters = Mapping[str, Tensor]
@@ -104,6 +112,31 @@ def merge(settings: SftSettings, adapters: Adapters) -> tuple[Opened, PreTrained
     model = lora.add_adapters(load_weights(opened), _lora(settings))
     load_adapters(model, adapters)
     return opened, lora.merged(model)
+
+
+def write_merged(settings: SftSettings, adapters: Adapters) -> None:
+    """Write `settings.output`: the model with the adapters in its weights, whole or not at all.
+
+    Raises what opening the model raises, InputError, TargetExistsError, OutputError.
+    """
+    opened, model = merge(settings, adapters)
+    staging = stage(settings.output, "folder")
+    try:
+        tokenizer = make_tokenizer(opened.assets)
+        save_model(model, tokenizer, opened.config, dtype_of(opened.source), staging.path)
+        staging.publish(replace=False)
+    finally:
+        staging.discard()
+
+
+def of_client(settings: SftSettings, number: int) -> SftSettings:
+    """Settings of a client, numbered from 1: it knows of no data but its own."""
+    if not 1 <= number <= len(settings.data):
+        raise UsageError(
+            f"There is no client {number}: the settings' data have {len(settings.data)} sources.",
+            "Each source of data is a client's, the first is of client 1.",
+        )
+    return settings.model_copy(update={"data": (settings.data[number - 1],)})
 
 
 def adapters_of(model: nn.Module) -> dict[str, Tensor]:
