@@ -123,26 +123,26 @@ def setup_actions(found: Stamp | None, wanted: Stamp) -> tuple[str, ...]:
     return () if found.project == wanted.project else ("link",)
 
 
-def install_command(python: Path, extras: Sequence[str]) -> Command:
-    """pip's install of this checkout with `extras`, held to constraints.txt."""
-    target = f".[{','.join(extras)}]" if extras else "."
-    options = ("-c", "constraints.txt", "-e", target)
-    shown = shlex.join(("pip", "install", *options))
-    argv = (str(python), "-m", "pip", "install", "--disable-pip-version-check", *options)
-    return Command(argv, shown)
-
-
-def flower_command(python: Path, folder: Path) -> Command:
-    """pip's install of Flower into a folder that is no part of the environment."""
-    options = ("--target", str(folder), "-r", str(FLOWER.relative_to(ROOT)))
+def pip_install(python: Path, *options: str) -> Command:
+    """pip's install with `options`."""
     argv = (str(python), "-m", "pip", "install", "--disable-pip-version-check", *options)
     return Command(argv, shlex.join(("pip", "install", *options)))
 
 
+def install_command(python: Path, extras: Sequence[str]) -> Command:
+    """Installs this checkout with `extras`, held to constraints.txt."""
+    target = f".[{','.join(extras)}]" if extras else "."
+    return pip_install(python, "-c", "constraints.txt", "-e", target)
+
+
+def flower_command(python: Path, folder: Path) -> Command:
+    """Installs Flower into a folder that is no part of the environment."""
+    return pip_install(python, "--target", str(folder), "-r", str(FLOWER.relative_to(ROOT)))
+
+
 def link_command(python: Path) -> Command:
     """Points the editable install at this checkout, leaving the dependencies alone."""
-    argv = (str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-deps")
-    return Command((*argv, "-e", "."), "pip install --no-deps -e .")
+    return pip_install(python, "--no-deps", "-e", ".")
 
 
 def names_tests(arguments: Sequence[str]) -> bool:

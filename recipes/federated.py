@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 # First, since it sets flwr to report nothing.
-from sdk_builder.training.flower import Server, client_app, from_record, to_record  # isort: skip
+from sdk_builder.training.flower import adapters_after, client_app  # isort: skip
 
 from flwr.app import Context, Message, RecordDict
 from flwr.common.serde import message_from_proto, message_to_proto
@@ -29,7 +29,7 @@ from flwr.serverapp import Grid
 from flwr.supercore.task_identity import TaskIdentity
 
 from sdk_builder.log import Steps
-from sdk_builder.training.federated import Adapters, of_client, start_adapters, write_merged
+from sdk_builder.training.federated import Adapters, of_client, write_merged
 from sdk_builder.training.run import require_new
 from sdk_builder.training.settings import SftSettings
 from sdk_builder.training.settings_file import load_settings
@@ -38,16 +38,9 @@ from sdk_builder.training.settings_file import load_settings
 def federate(settings: SftSettings, rounds: int, steps: Steps) -> Adapters:
     """The adapters after `rounds` rounds with a client for each source of `settings.data`."""
     logging.getLogger("flwr").setLevel(logging.ERROR)  # our own steps say as much
-    clients = {
-        number: client_app(lambda context: of_client(settings, context.node_id), same_machine=True)
-        for number in range(1, len(settings.data) + 1)
-    }
-    result = Server(steps, len(clients)).start(
-        grid=LocalGrid(clients),
-        initial_arrays=to_record(start_adapters(settings)),
-        num_rounds=rounds,
-    )
-    return from_record(result.arrays)
+    app = client_app(lambda context: of_client(settings, context.node_id), same_machine=True)
+    clients = dict.fromkeys(range(1, len(settings.data) + 1), app)
+    return adapters_after(rounds, settings, LocalGrid(clients), len(clients), steps)
 
 
 class LocalGrid(Grid):  # type: ignore[misc]

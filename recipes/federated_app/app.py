@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 # First, since it sets flwr to report nothing.
-from sdk_builder.training.flower import Server, client_app, from_record, to_record  # isort: skip
+from sdk_builder.training.flower import adapters_after, client_app  # isort: skip
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from sdk_builder.errors import UsageError
 from sdk_builder.log import Steps
-from sdk_builder.training.federated import of_client, start_adapters, write_merged
+from sdk_builder.training.federated import of_client, write_merged
 from sdk_builder.training.run import require_new
 from sdk_builder.training.settings import SftSettings
 from sdk_builder.training.settings_file import load_settings
@@ -51,9 +51,6 @@ def serve(grid: Grid, context: Context) -> None:
     run = context.run_config
     settings = settings_of(run)
     require_new(settings, resume=True)
-    result = Server(Steps(verbosity=1), int(run["clients"])).start(
-        grid=grid,
-        initial_arrays=to_record(start_adapters(settings)),
-        num_rounds=int(run["rounds"]),
-    )
-    write_merged(settings, from_record(result.arrays))
+    clients, rounds = int(run["clients"]), int(run["rounds"])
+    adapters = adapters_after(rounds, settings, grid, clients, Steps(verbosity=1))
+    write_merged(settings, adapters)

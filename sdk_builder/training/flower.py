@@ -14,11 +14,18 @@ import numpy as np
 import torch
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
+from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 
 from sdk_builder.errors import InputError
 from sdk_builder.log import Steps
-from sdk_builder.training.federated import Adapters, Update, average, client_round
+from sdk_builder.training.federated import (
+    Adapters,
+    Update,
+    average,
+    client_round,
+    start_adapters,
+)
 from sdk_builder.training.settings import SftSettings
 
 
@@ -78,6 +85,16 @@ class Server(FedAvg):
         loss = sum(one.loss * one.examples for one in updates) / total
         self._steps.note(f"round {server_round}: {len(updates)} clients, loss {loss:.3f}")
         return to_record(adapters), MetricRecord({"num-examples": total, "loss": loss})
+
+
+def adapters_after(
+    rounds: int, settings: SftSettings, grid: Grid, clients: int, steps: Steps
+) -> dict[str, torch.Tensor]:
+    """The adapters that `clients` clients, whom the grid reaches, have learned together."""
+    result = Server(steps, clients).start(
+        grid=grid, initial_arrays=to_record(start_adapters(settings)), num_rounds=rounds
+    )
+    return from_record(result.arrays)
 
 
 def to_record(adapters: Adapters) -> ArrayRecord:

@@ -25,3 +25,9 @@ def client_settings(folder: Path, number: int, **changes: Any) -> Any:
     values = {"lora": {"rank": 4}, "epochs": 1, "steps": None, "micro_batch_size": 4, **changes}
     output = values.pop("output", folder / "federated")
     return settings_of("sft", folder / "model", output, str(folder / f"{number}.jsonl"), **values)
+
+
+def all_clients_settings(folder: Path, **changes: Any) -> Any:
+    """With each client's data, as the recipes take them."""
+    sources = [{"source": str(folder / f"{at}.jsonl")} for at in range(1, len(WORDS) + 1)]
+    return client_settings(folder, 1, data=sources, **changes)

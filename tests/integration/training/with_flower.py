@@ -15,15 +15,20 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
-from flwr.supercore.task_identity import TaskIdentity
+from flwr.app import ConfigRecord, Error, Message, RecordDict
 from safetensors.torch import load_file
 
 from sdk_builder.errors import InputError, ShaktiError
 from sdk_builder.log import Steps
 from sdk_builder.training.federated import average, client_round, start_adapters, write_merged
 from sdk_builder.training.flower import Server, client_app, to_record
-from tests.integration.training.clients import HELD_OUT, WORDS, client_settings, make_clients
+from tests.integration.training.clients import (
+    HELD_OUT,
+    WORDS,
+    all_clients_settings,
+    client_settings,
+    make_clients,
+)
 from tests.integration.training.stages import answer_nll, load_recipe
 
 ROOT = Path(__file__).parents[3]
@@ -50,8 +55,7 @@ def test_flower_averages_as_we_do_and_no_data_travel(recipe, folder, monkeypatch
             grids.append(self)
 
     monkeypatch.setattr(recipe, "LocalGrid", Watched)
-    sources = [{"source": str(folder / f"{number}.jsonl")} for number in (1, 2, 3)]
-    settings = client_settings(folder, 1, data=sources)
+    settings = all_clients_settings(folder)
     found = recipe.federate(settings, 1, Steps.silent())
 
     start = start_adapters(settings)
@@ -75,8 +79,7 @@ def test_flower_averages_as_we_do_and_no_data_travel(recipe, folder, monkeypatch
 
 def test_recipe_writes_a_model_that_opens(recipe, folder, tmp_path, monkeypatch):
     config = tmp_path / "three-clients.yaml"
-    sources = [{"source": str(folder / f"{number}.jsonl")} for number in (1, 2, 3)]
-    settings = client_settings(folder, 1, data=sources, output=tmp_path / "merged")
+    settings = all_clients_settings(folder, output=tmp_path / "merged")
     config.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
     monkeypatch.setattr(sys, "argv", ["federated.py", str(config), "--rounds", "2"])
     recipe.main()
@@ -95,17 +98,15 @@ def test_client_that_fails_or_does_not_answer_ends_it(folder):
 
 
 @pytest.mark.parametrize("same_machine", [False, True])
-def test_error_of_a_client_is_told_on_its_own_machine_alone(folder, tmp_path, same_machine):
+def test_error_of_a_client_is_told_on_its_own_machine_alone(recipe, folder, tmp_path, same_machine):
     texts = tmp_path / "patients.jsonl"
     texts.write_text('{"disease": "gout"}\n')
     settings = client_settings(folder, 1, data=[{"source": str(texts)}])
-    TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, 1, 1
-    content = {"arrays": to_record(start_adapters(settings))}
+    grid = recipe.LocalGrid({1: client_app(lambda context: settings, same_machine=same_machine)})
+    content = RecordDict({"arrays": to_record(start_adapters(settings))})
     content["config"] = ConfigRecord({"server-round": 1})
-    message = Message(RecordDict(content), 1, "train")
-    app = client_app(lambda context: settings, same_machine=same_machine)
     with pytest.raises(ShaktiError) as caught:
-        app(message, Context(0, 1, node_config={}, state=RecordDict(), run_config={}))
+        grid.push_messages([grid.create_message(content, "train", 1, "")])
     assert ("disease" in str(caught.value)) == same_machine
     if not same_machine:
         assert str(caught.value) == "DataShapeError; the client's own log says more"
@@ -116,8 +117,7 @@ def test_error_of_a_client_is_told_on_its_own_machine_alone(folder, tmp_path, sa
 
 
 def test_app_on_a_network_learns_what_one_process_does(recipe, folder, tmp_path):
-    sources = [{"source": str(folder / f"{number}.jsonl")} for number in (1, 2, 3)]
-    settings = client_settings(folder, 1, data=sources, output=tmp_path / "merged")
+    settings = all_clients_settings(folder, output=tmp_path / "merged")
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
     with network(tmp_path, [f'config="{config}" client={number}' for number in (1, 2, 3)]):
@@ -126,7 +126,7 @@ def test_app_on_a_network_learns_what_one_process_does(recipe, folder, tmp_path)
     said = (tmp_path / "flwr.log").read_text()
     assert "round 1: 3 clients" in said, said
 
-    alone = client_settings(folder, 1, data=sources, output=tmp_path / "alone")
+    alone = all_clients_settings(folder, output=tmp_path / "alone")
     write_merged(alone, recipe.federate(alone, 1, Steps.silent()))
     found, expected = (
         load_file(tmp_path / one / "model.safetensors") for one in ("merged", "alone")
