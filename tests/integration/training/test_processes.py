@@ -6,7 +6,6 @@ import os
 import runpy
 import shutil
 import signal
-import socket
 import sys
 import threading
 from pathlib import Path
@@ -20,6 +19,7 @@ from sdk_builder import Session
 from sdk_builder.errors import Interrupted
 from sdk_builder.runtime.sampling import GenerationOptions
 from sdk_builder.training.checkpoints import checkpoints, is_marked, step_of
+from tests.integration.training.launching import two_processes
 from tests.integration.training.tiny import (
     ROOT,
     command,
@@ -85,14 +85,7 @@ def test_two_processes_learn_what_one_does(folder: Path, tmp_path: Path):
     save_model(tmp_path / "model", hidden_dropout=0.0)
     shutil.copy(folder / "texts.jsonl", tmp_path / "texts.jsonl")
     more = (f"eval_data.0.source={folder / 'texts.jsonl'}", "eval_sequences=4", "batch_size=8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launcher = (
-        *("-m", "torch.distributed.run", "--nproc-per-node", "2"),
-        *("--master-addr", "127.0.0.1", "--master-port", str(port)),
-    )
-    with command([*overrides(tmp_path, "two", *more), "--json"], launcher) as process:
+    with command([*overrides(tmp_path, "two", *more), "--json"], two_processes()) as process:
         stdout, stderr = process.communicate()
     assert process.returncode == 0, stderr
     assert stdout.count('"final_loss"') == 1  # the first process alone prints

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +28,7 @@ from sdk_builder.training.sharding import local
 from sdk_builder.training.watch import Watch
 from tests.integration.pipeline.tiny import save_folder
 from tests.integration.training import stages, tiny
+from tests.integration.training.launching import free_ports, two_processes
 from tests.integration.training.tiny import ROOT, losses, overrides, save_model, save_texts
 
 LAUNCHER = Path(__file__).with_name("sharded_on_cpu.py")
@@ -44,18 +44,11 @@ ACCELERATE = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 def sharded(folder: Path, stage: str, arguments: list[str], **environment: str) -> dict[str, Any]:
     """Train in two sharded processes; what the first one printed."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
-            *("--master-addr", "127.0.0.1", "--master-port", str(free_port())),
+            *(sys.executable, *two_processes()),
             *(str(LAUNCHER), str(folder), "sdk_builder", "train", stage, *arguments, "--json"),
         ],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
@@ -215,7 +208,11 @@ def test_two_sharded_processes_fine_tune_what_one_does(
 
 @pytest.mark.slow
 def test_gradient_that_diverges_in_one_process_stops_all(tmp_path: Path):
-    environment = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    environment = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_ports(1)[0]),
+        "WORLD_SIZE": "2",
+    }
     spawn(_diverge, (tmp_path, environment), nprocs=2)
     assert sorted(one.name for one in tmp_path.iterdir()) == [
         "good-0",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 import yaml
 
 from tests.integration.pipeline.tiny import save_folder
+from tests.integration.training.launching import two_processes
 from tests.integration.training.stages import events, run, said, settings_of, weights, write_rows
 
 ROOT = Path(__file__).parents[3]
@@ -39,13 +39,9 @@ def test_two_processes_learn_what_one_does(stage, tmp_path):
     save_folder(tmp_path / "model")
     one, two = (settings_for(stage, tmp_path, name) for name in ("one", "two"))
     (tmp_path / "two.yaml").write_text(yaml.safe_dump(two.model_dump(mode="json")))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
-            *("--master-addr", "127.0.0.1", "--master-port", str(port)),
+            *(sys.executable, *two_processes()),
             *(str(ROOT / "recipes" / f"train_{stage}.py"), "two.yaml"),
         ],
         cwd=tmp_path,

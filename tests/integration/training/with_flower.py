@@ -29,6 +29,7 @@ from tests.integration.training.clients import (
     client_settings,
     make_clients,
 )
+from tests.integration.training.launching import free_ports
 from tests.integration.training.stages import answer_nll, load_recipe
 
 ROOT = Path(__file__).parents[3]
@@ -192,14 +193,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 def wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
